@@ -1,0 +1,94 @@
+//! Every number that bounds something: default, unit, reason. Zero is refused; it never means unlimited.
+
+/// The limits. Field names are the settings' names in lower case; units come last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one WebSocket message, and of a REST body.
+    pub frame_bytes_max: usize,
+    /// Unicode scalar values of one question.
+    pub question_chars_max: usize,
+    /// Rows given to the client.
+    pub rows_max: usize,
+    /// Rows given to the model that writes the prose, and kept in the conversation.
+    pub model_rows_max: usize,
+    /// Bytes of those rows.
+    pub model_rows_bytes_max: usize,
+    /// Bytes of one cell; a longer one is cut.
+    pub cell_bytes_max: usize,
+    /// Bytes of all cells of a result; rows beyond are left out.
+    pub result_bytes_max: usize,
+    /// PostgreSQL's `statement_timeout` for one query.
+    pub statement_timeout_ms: u64,
+    /// PostgreSQL's `idle_in_transaction_session_timeout`.
+    pub idle_in_transaction_timeout_ms: u64,
+    /// Connections to the database being asked.
+    pub pool_connections_max: usize,
+    /// How long a question waits for one of them.
+    pub pool_wait_timeout_ms: u64,
+    /// Tokens of schema text given to the model.
+    pub schema_context_tokens_max: usize,
+    /// Messages kept in a conversation; a turn is two.
+    pub conversation_messages_max: usize,
+    /// Bytes kept of a conversation.
+    pub conversation_bytes_max: usize,
+    /// From sending a request to the first piece of the reply.
+    pub llm_first_token_timeout_ms: u64,
+    /// Between two pieces of a reply.
+    pub llm_idle_timeout_ms: u64,
+    /// For one call with all its retries.
+    pub llm_total_timeout_ms: u64,
+    /// Retries of one call, before its first token.
+    pub llm_retries_max: u32,
+    /// Tokens that the model may write in one call, thinking included.
+    pub llm_output_tokens_max: u32,
+    /// Times that a refused or failed query goes back to the model.
+    pub repairs_max: u32,
+    /// Between two pings.
+    pub ping_interval_ms: u64,
+    /// Without any frame from the client for so long, the connection is taken for dead.
+    pub pong_timeout_ms: u64,
+    /// Bytes waiting for one slow client.
+    pub outbox_bytes_max: usize,
+    /// For one write to a client.
+    pub write_timeout_ms: u64,
+    /// Questions being answered at once on one connection.
+    pub questions_in_flight_max: usize,
+    /// Open WebSocket connections of this process.
+    pub connections_max: usize,
+    /// For answers in flight when the server is told to stop.
+    pub shutdown_timeout_ms: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            frame_bytes_max: 65_536,
+            question_chars_max: 4_000,
+            rows_max: 1_000,
+            model_rows_max: 50,
+            model_rows_bytes_max: 8_192,
+            cell_bytes_max: 65_536,
+            result_bytes_max: 4_194_304,
+            statement_timeout_ms: 15_000,
+            idle_in_transaction_timeout_ms: 5_000,
+            pool_connections_max: 16,
+            pool_wait_timeout_ms: 5_000,
+            schema_context_tokens_max: 8_000,
+            conversation_messages_max: 200,
+            conversation_bytes_max: 262_144,
+            llm_first_token_timeout_ms: 30_000,
+            llm_idle_timeout_ms: 30_000,
+            llm_total_timeout_ms: 120_000,
+            llm_retries_max: 2,
+            llm_output_tokens_max: 8_192,
+            repairs_max: 2,
+            ping_interval_ms: 20_000,
+            pong_timeout_ms: 60_000,
+            outbox_bytes_max: 1_048_576,
+            write_timeout_ms: 10_000,
+            questions_in_flight_max: 4,
+            connections_max: 10_000,
+            shutdown_timeout_ms: 25_000,
+        }
+    }
+}

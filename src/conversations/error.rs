@@ -1,0 +1,22 @@
+//! What can go wrong with a conversation store.
+
+/// A store operation that did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The store cannot be reached or did not answer in time.
+    #[error("the conversation store failed to {operation}")]
+    Unavailable {
+        /// What was tried: `load`, `append`, `forget`, `ping`.
+        operation: &'static str,
+        /// The driver's own words.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// What is stored under the key is no conversation that this version can read.
+    #[error("the stored conversation cannot be read")]
+    Corrupt {
+        /// What the decoder said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}

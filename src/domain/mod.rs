@@ -1,0 +1,9 @@
+//! Plain values that every layer shares. They know no transport, no storage and no clock.
+
+pub mod conversation;
+pub mod ids;
+pub mod question;
+pub mod result;
+pub mod schema;
+pub mod sql;
+pub mod usage;

@@ -1,0 +1,31 @@
+//! What the calls of one turn cost, in the provider's own count.
+
+/// Tokens of one or more model calls. A counter that no provider reported stays `None`: unknown is not zero.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TokenUsage {
+    /// Model calls made, retries included.
+    pub calls: u32,
+    /// Tokens read by the model, cached ones included.
+    pub input_tokens: Option<u64>,
+    /// The part of the input that came from the provider's prompt cache.
+    pub cached_tokens: Option<u64>,
+    /// Tokens written by the model, thinking included.
+    pub output_tokens: Option<u64>,
+}
+
+impl TokenUsage {
+    /// Adds another call's counters to these.
+    pub fn add(&mut self, other: Self) {
+        self.calls += other.calls;
+        self.input_tokens = sum(self.input_tokens, other.input_tokens);
+        self.cached_tokens = sum(self.cached_tokens, other.cached_tokens);
+        self.output_tokens = sum(self.output_tokens, other.output_tokens);
+    }
+}
+
+fn sum(left: Option<u64>, right: Option<u64>) -> Option<u64> {
+    match (left, right) {
+        (None, other) | (other, None) => other,
+        (Some(left), Some(right)) => Some(left.saturating_add(right)),
+    }
+}

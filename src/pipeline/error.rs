@@ -1,0 +1,42 @@
+//! Why a turn failed: one error over all stages, for `wire::errors` to map.
+
+use crate::conversations::StoreError;
+use crate::llm::LlmError;
+use crate::postgres::QueryError;
+
+/// A turn that ended without an answer.
+#[derive(Debug, thiserror::Error)]
+pub enum TurnError {
+    /// Someone stopped it.
+    #[error("the turn was cancelled")]
+    Cancelled,
+    /// The model could not be used.
+    #[error("the model call for {purpose} failed")]
+    Llm {
+        /// `sql` or `prose`.
+        purpose: &'static str,
+        /// What went wrong.
+        #[source]
+        source: LlmError,
+    },
+    /// The database could not be used.
+    #[error("the database could not be used")]
+    Database {
+        /// What went wrong.
+        #[source]
+        source: QueryError,
+    },
+    /// The conversation could not be read or written.
+    #[error("the conversation could not be used")]
+    Store {
+        /// What went wrong.
+        #[source]
+        source: StoreError,
+    },
+    /// A fault of db-chat itself.
+    #[error("internal fault: {problem}")]
+    Internal {
+        /// What should not have happened.
+        problem: String,
+    },
+}

@@ -1,0 +1,5 @@
+//! The database being asked: its pool, its catalog, and the one function that runs checked SQL.
+
+pub mod error;
+
+pub use error::QueryError;
