@@ -17,7 +17,8 @@ use tokio_postgres::{Client, IsolationLevel, Row, Transaction};
 
 use super::error::QueryError;
 use crate::domain::schema::{
-    Catalog, Column, ForeignKey, ForeignNames, NamedType, NamedTypeKind, Relation, RelationKind,
+    Catalog, Column, Extension, ForeignKey, ForeignNames, NamedType, NamedTypeKind, Relation,
+    RelationKind,
 };
 
 /// Reads everything in one snapshot of the database, in the same number of queries however many relations there are.
@@ -81,6 +82,7 @@ struct RawCatalog {
     operators: Vec<Row>,
     type_names: Vec<Row>,
     casts: Vec<Row>,
+    extensions: Vec<Row>,
 }
 
 impl RawCatalog {
@@ -95,13 +97,14 @@ impl RawCatalog {
             ask(queries::KEYS),
             ask(queries::FOREIGN_KEYS),
         )?;
-        let (checks, types, functions, operators, type_names, casts) = tokio::try_join!(
+        let (checks, types, functions, operators, type_names, casts, extensions) = tokio::try_join!(
             ask(queries::CHECKS),
             ask(queries::TYPES),
             ask(queries::FUNCTION_NAMES),
             ask(queries::OPERATOR_NAMES),
             ask(queries::TYPE_NAMES),
             ask(queries::CASTS),
+            ask(queries::EXTENSIONS),
         )?;
         Ok(Self {
             fingerprint: fingerprint.try_get(0)?,
@@ -116,6 +119,7 @@ impl RawCatalog {
             operators,
             type_names,
             casts,
+            extensions,
         })
     }
 
@@ -175,12 +179,10 @@ impl RawCatalog {
                 functions: read_names(&self.functions)?,
                 operators: read_names(&self.operators)?,
                 types: read_names(&self.type_names)?,
-                casts: self
-                    .casts
-                    .iter()
-                    .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
-                    .collect::<Result<_, tokio_postgres::Error>>()?,
+                casts: read_casts(&self.casts, false)?,
+                implicit_casts: read_casts(&self.casts, true)?,
             },
+            extensions: read_extensions(&self.extensions)?,
         })
     }
 }
@@ -198,6 +200,48 @@ fn relation_kind(relkind: &str, is_partition: bool) -> RelationKind {
 
 fn read_names(rows: &[Row]) -> Result<BTreeSet<String>, tokio_postgres::Error> {
     rows.iter().map(|row| row.try_get(0)).collect()
+}
+
+fn read_casts(
+    rows: &[Row],
+    implicit_only: bool,
+) -> Result<BTreeSet<(String, String)>, tokio_postgres::Error> {
+    let mut casts = BTreeSet::new();
+    for row in rows {
+        if !implicit_only || row.try_get(2)? {
+            casts.insert((row.try_get(0)?, row.try_get(1)?));
+        }
+    }
+    Ok(casts)
+}
+
+/// The rows come ordered by extension, one for each name.
+fn read_extensions(rows: &[Row]) -> Result<Vec<Extension>, tokio_postgres::Error> {
+    let mut extensions: Vec<Extension> = Vec::new();
+    for row in rows {
+        let name: String = row.try_get(0)?;
+        let mut extension = match extensions.pop() {
+            Some(last) if last.name == name => last,
+            last => {
+                extensions.extend(last);
+                Extension {
+                    name,
+                    schema: row.try_get(1)?,
+                    ..Extension::default()
+                }
+            }
+        };
+        if let (Some(kind), Some(member)) = (row.try_get(2)?, row.try_get(3)?) {
+            let names = match kind {
+                "function" => &mut extension.functions,
+                "operator" => &mut extension.operators,
+                _ => &mut extension.types,
+            };
+            names.insert(member);
+        }
+        extensions.push(extension);
+    }
+    Ok(extensions)
 }
 
 /// What the CHECK constraints leave open, by where they are.

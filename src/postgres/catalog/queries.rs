@@ -18,6 +18,19 @@ macro_rules! lasting_schema {
     };
 }
 
+/// Leaves out what came with an extension.
+macro_rules! no_member {
+    ($class:literal, $oid:literal) => {
+        concat!(
+            "NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = '",
+            $class,
+            "'::regclass AND e.objid = ",
+            $oid,
+            " AND e.refclassid = 'pg_extension'::regclass AND e.deptype = 'e')"
+        )
+    };
+}
+
 /// One text that differs whenever a catalog read now would differ from one read before.
 ///
 /// `pg_attribute`, `pg_constraint` and the like are compared by the transaction that wrote each row, which only DDL
@@ -62,8 +75,13 @@ pub(super) const FINGERPRINT: &str = concat!(
        SELECT 'operator', count(*), sum(hashtextextended(concat_ws(',', oid, oprnamespace, oprname), 0))
          FROM pg_operator WHERE oid >= 16384
        UNION ALL
-       SELECT 'cast', count(*), sum(hashtextextended(concat_ws(',', oid, castsource, casttarget), 0))
-         FROM pg_cast WHERE oid >= 16384)
+       SELECT 'cast', count(*), sum(hashtextextended(concat_ws(',', oid, castsource, casttarget, castcontext), 0))
+         FROM pg_cast WHERE oid >= 16384
+       UNION ALL
+       SELECT 'extension', count(*), sum(hashtextextended(concat_ws(',', oid, extnamespace, extname), 0)) FROM pg_extension
+       UNION ALL
+       SELECT 'member', count(*), sum(hashtextextended(concat_ws(',', classid, objid), 0))
+         FROM pg_depend WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e')
      SELECT concat_ws(' ', current_database(), current_setting('server_version_num'),
                       (SELECT string_agg(concat_ws(':', part, number, coalesce(hash, 0)), ' ' ORDER BY part) FROM parts))::text"
 );
@@ -74,6 +92,7 @@ pub(super) const DATABASE: &str =
 
 /// `oid`, `schema`, `name`, `relkind`, `is_partition`, `parent oid` (0: none), `comment`, `estimated rows` (NULL: unknown).
 ///
+/// What came with an extension is left out: it is the extension's machinery (`pg_stat_statements` shows other people's queries).
 /// Up to version 13 a table that was never analyzed and an empty one look alike; later `-1` says so.
 pub(super) const RELATIONS: &str = concat!(
     "SELECT c.oid::int8, n.nspname::text, c.relname::text, c.relkind::text, c.relispartition,
@@ -87,6 +106,8 @@ pub(super) const RELATIONS: &str = concat!(
        LEFT JOIN pg_description d ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0
       WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND ",
     user_schema!("n.nspname"),
+    " AND ",
+    no_member!("pg_class", "c.oid"),
     " ORDER BY n.nspname COLLATE \"C\", c.relname COLLATE \"C\""
 );
 
@@ -144,36 +165,66 @@ pub(super) const TYPES: &str = concat!(
     " ORDER BY n.nspname COLLATE \"C\", t.typname COLLATE \"C\""
 );
 
-/// Names of functions, procedures and aggregates that are not PostgreSQL's own. Those that someone has put into
-/// `pg_catalog` itself are taken too: their place does not make them builtins.
+/// Names of functions, procedures and aggregates that the database defines itself.
 pub(super) const FUNCTION_NAMES: &str = concat!(
     "SELECT DISTINCT p.proname::text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-      WHERE (n.nspname <> 'pg_catalog' OR p.oid >= 16384) AND ",
-    lasting_schema!("n.nspname")
+      WHERE p.oid >= 16384 AND (n.nspname = 'pg_catalog' OR ",
+    user_schema!("n.nspname"),
+    " AND ",
+    no_member!("pg_proc", "p.oid"),
+    ")"
 );
 
-/// Operator symbols that are not PostgreSQL's own.
+/// Operator symbols that the database defines itself.
 pub(super) const OPERATOR_NAMES: &str = concat!(
     "SELECT DISTINCT o.oprname::text FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace
-      WHERE (n.nspname <> 'pg_catalog' OR o.oid >= 16384) AND ",
-    lasting_schema!("n.nspname")
+      WHERE o.oid >= 16384 AND (n.nspname = 'pg_catalog' OR ",
+    user_schema!("n.nspname"),
+    " AND ",
+    no_member!("pg_operator", "o.oid"),
+    ")"
 );
 
-/// Type names that are not PostgreSQL's own, row types and array types included.
+/// Type names that the database defines itself, row types and array types included.
 pub(super) const TYPE_NAMES: &str = concat!(
     "SELECT DISTINCT t.typname::text FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
-      WHERE (n.nspname <> 'pg_catalog' OR t.oid >= 16384) AND ",
-    lasting_schema!("n.nspname")
+      WHERE t.oid >= 16384 AND (n.nspname = 'pg_catalog' OR ",
+    user_schema!("n.nspname"),
+    " AND ",
+    no_member!("pg_type", "t.oid"),
+    ")"
 );
 
-/// Casts that are not PostgreSQL's own, as `schema.name` pairs: any that someone has created, even between two builtin types.
-pub(super) const CASTS: &str = "
-     SELECT sn.nspname || '.' || s.typname, tn.nspname || '.' || t.typname
+/// Casts that run a function which the database defines itself: `schema.name` of both types, and whether PostgreSQL applies it unasked.
+pub(super) const CASTS: &str = concat!(
+    "SELECT sn.nspname || '.' || s.typname, tn.nspname || '.' || t.typname, k.castcontext = 'i'
        FROM pg_cast k
        JOIN pg_type s ON s.oid = k.castsource
        JOIN pg_namespace sn ON sn.oid = s.typnamespace
        JOIN pg_type t ON t.oid = k.casttarget
        JOIN pg_namespace tn ON tn.oid = t.typnamespace
-       LEFT JOIN pg_proc p ON p.oid = k.castfunc
-       LEFT JOIN pg_namespace pn ON pn.oid = p.pronamespace
-      WHERE k.oid >= 16384 OR sn.nspname <> 'pg_catalog' OR tn.nspname <> 'pg_catalog' OR pn.nspname <> 'pg_catalog'";
+      WHERE k.oid >= 16384 AND k.castfunc >= 16384 AND ",
+    no_member!("pg_cast", "k.oid")
+);
+
+/// `extension`, `its schema`, `kind` (NULL for an extension without names), `name` of what it put into that schema.
+pub(super) const EXTENSIONS: &str = "
+     SELECT e.extname::text, n.nspname::text, m.kind, m.name
+       FROM pg_extension e
+       JOIN pg_namespace n ON n.oid = e.extnamespace
+       LEFT JOIN LATERAL (
+         SELECT 'function' AS kind, p.proname::text AS name
+           FROM pg_depend d JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid
+          WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e'
+            AND p.pronamespace = e.extnamespace
+         UNION ALL
+         SELECT 'operator', o.oprname::text
+           FROM pg_depend d JOIN pg_operator o ON d.classid = 'pg_operator'::regclass AND o.oid = d.objid
+          WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e'
+            AND o.oprnamespace = e.extnamespace
+         UNION ALL
+         SELECT 'type', t.typname::text
+           FROM pg_depend d JOIN pg_type t ON d.classid = 'pg_type'::regclass AND t.oid = d.objid
+          WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e'
+            AND t.typnamespace = e.extnamespace AND t.typcategory <> 'A') m ON true
+      ORDER BY e.extname COLLATE \"C\"";
