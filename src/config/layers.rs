@@ -178,14 +178,13 @@ pub fn setting_names() -> Vec<(String, String)> {
 fn flatten(table: &toml::Table) -> Vec<(String, &toml::Value)> {
     let mut pairs = Vec::new();
     for (key, value) in table {
-        match value {
-            toml::Value::Table(limits) if key == "limits" => {
-                let limits = limits.iter();
-                pairs.extend(limits.map(|(key, value)| {
-                    (format!("{LIMIT_PREFIX}{}", key.to_ascii_uppercase()), value)
-                }));
-            }
-            other => pairs.push((key.to_ascii_uppercase(), other)),
+        if let ("limits", toml::Value::Table(limits)) = (key.as_str(), value) {
+            let limits = limits.iter();
+            pairs.extend(limits.map(|(key, value)| {
+                (format!("{LIMIT_PREFIX}{}", key.to_ascii_uppercase()), value)
+            }));
+        } else {
+            pairs.push((key.to_ascii_uppercase(), value));
         }
     }
     pairs
