@@ -133,8 +133,8 @@ class DbChat extends HTMLElement {
     const texts = this.#texts;
     const title = element("h2", { part: "title" });
     const line = element("span", { class: "line" });
-    const fresh = button(texts.newConversation, () => this.reset(), { class: "quiet", part: "new-conversation" });
-    fresh.prepend(icon("plus"));
+    const fresh = button(icon("plus"), () => this.reset(), { class: "quiet", part: "new-conversation", "aria-label": texts.newConversation });
+    fresh.append(element("span", {}, texts.newConversation));
     const welcome = element("div", { class: "welcome" }, element("p", { class: "welcome-title" }, texts.welcome), element("p", {}, texts.welcomeMore));
     const turns = element("ol", { class: "turns" });
     const log = element("div", { class: "log", part: "conversation", role: "region", "aria-label": texts.conversation, tabindex: 0 }, welcome, turns);
@@ -270,7 +270,7 @@ class DbChat extends HTMLElement {
   /** Puts the question at the top, so that its answer grows below without moving what is being read. */
   #scrollTo(turn) {
     const { log } = this.#nodes;
-    log.scrollTop += this.#views.get(turn).element.getBoundingClientRect().top - log.getBoundingClientRect().top;
+    log.scrollTop += this.#views.get(turn).element.getBoundingClientRect().top - log.getBoundingClientRect().top + 1;
   }
 }
 

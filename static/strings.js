@@ -38,8 +38,11 @@ const en = {
   result: "Result",
   rows: rowsOf,
   noRows: "The query found no rows.",
-  cut: (count, format) => `First ${rowsOf(count, format)} shown; the whole result is larger.`,
-  showing: (shown, count, format) => `${format(shown)} of ${rowsOf(count, format)} on the page.`,
+  shown: (shown, count, cut, format) => {
+    const rows = rowsOf(count, format);
+    if (!cut) return shown < count ? `${format(shown)} of ${rows} shown.` : "";
+    return `${shown < count ? `${format(shown)} of the first` : "First"} ${rows} shown; the whole result is larger.`;
+  },
   showAll: (count, format) => `Show all ${rowsOf(count, format)}`,
   column: (number) => `Column ${number}`,
   more: "more",

@@ -50,11 +50,12 @@ button, textarea { font: inherit; color: inherit; }
 .line[data-state="open"]::before { background: light-dark(#1c9c5f, #4fd08d); }
 .line[data-state="retrying"]::before, .line[data-state="fallback"]::before { background: var(--warn-edge); }
 
-.log { flex: 1; min-height: 0; overflow-y: auto; overscroll-behavior: contain; padding: 0 1.25rem; scrollbar-width: thin; }
+.log { flex: 1; min-height: 0; display: flex; flex-direction: column; overflow-y: auto; overscroll-behavior: contain; padding: 0 1.25rem; scrollbar-width: thin; }
 .log:focus-visible { outline-offset: -3px; }
-.welcome { padding: 2rem 0 1rem; color: var(--quiet); max-width: 34rem; }
+.welcome { margin-top: auto; padding: 2rem 0 .75rem; color: var(--quiet); max-width: 36rem; text-wrap: pretty; }
 .welcome-title { color: var(--ink); font-size: 1.375rem; font-weight: 650; letter-spacing: -.02em; line-height: 1.25; margin-bottom: .375rem; }
-.turns { list-style: none; height: 100%; }
+.turns { list-style: none; flex: 1; min-height: 0; }
+.turns:empty { display: none; }
 .turn { padding: 1.25rem 0 1.5rem; }
 .turn:last-child { min-height: 100%; }
 .turn + .turn { border-top: 1px solid var(--hair); }
@@ -94,8 +95,9 @@ button, textarea { font: inherit; color: inherit; }
 .table table { border-collapse: separate; border-spacing: 0; font-size: .875rem; line-height: 1.45; }
 .table th, .table td { padding: .45rem .9rem; text-align: start; vertical-align: top; border-bottom: 1px solid var(--hair); }
 .table tr:last-child td { border-bottom: 0; }
-.table th { position: sticky; top: 0; background: var(--tint); color: var(--quiet); font-weight: 600; font-size: .8125rem; white-space: nowrap; max-width: 20rem; overflow: hidden; text-overflow: ellipsis; }
-.table td.text { max-width: 26rem; min-width: 4rem; overflow-wrap: anywhere; white-space: pre-wrap; unicode-bidi: isolate; }
+.table th { position: sticky; top: 0; background: var(--tint); color: var(--quiet); font-weight: 600; font-size: .8125rem; white-space: nowrap; }
+.table bdi { display: inline-block; max-width: 24rem; overflow-wrap: break-word; white-space: pre-wrap; }
+.table th bdi { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; max-width: 14rem; vertical-align: bottom; }
 .table .number { text-align: end; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .table .moment { white-space: nowrap; font-variant-numeric: tabular-nums; }
 .table tbody tr:hover td { background: light-dark(#fafbf9, #1a201f); }
@@ -120,8 +122,8 @@ button, textarea { font: inherit; color: inherit; }
 
 .details { display: flex; flex-wrap: wrap; align-items: flex-start; gap: .5rem; font-size: .875rem; }
 .details:empty { display: none; }
-details { order: 0; min-width: 0; }
-details[open] { flex: 1 1 100%; order: 1; }
+details { min-width: 0; }
+details[open] { flex: 1 1 100%; }
 summary {
   display: inline-flex; align-items: center; gap: .5em; min-height: 2rem; padding: 0 .8rem; cursor: pointer; list-style: none;
   border: 1px solid var(--hair); border-radius: 2rem; color: var(--quiet); font-size: .8125rem; font-weight: 550; user-select: none;
@@ -130,7 +132,7 @@ summary::-webkit-details-marker { display: none; }
 summary::before { content: ""; width: .35em; height: .35em; border: solid currentColor; border-width: 0 1.5px 1.5px 0; rotate: -45deg; transition: rotate .15s; }
 details[open] > summary::before { rotate: 45deg; }
 summary:hover, .quiet:hover, .chip:hover { color: var(--ink); border-color: var(--edge); background: var(--tint); }
-.figures { order: 0; color: var(--quiet); font-size: .8125rem; line-height: 2rem; margin-inline-start: .25rem; font-variant-numeric: tabular-nums; }
+.figures { color: var(--quiet); font-size: .8125rem; line-height: 2rem; margin-inline-start: .25rem; font-variant-numeric: tabular-nums; }
 .code { position: relative; margin-top: .5rem; background: var(--tint); border-radius: .65rem; }
 .code pre { overflow: auto; max-height: 22rem; padding: .9rem 5.5rem .9rem 1rem; white-space: pre-wrap; overflow-wrap: anywhere; direction: ltr; text-align: left; border-radius: inherit; scrollbar-width: thin; }
 code { font: .8125rem/1.6 var(--mono); unicode-bidi: isolate; }
@@ -177,11 +179,12 @@ textarea::placeholder { color: var(--quiet); opacity: 1; }
   .samples { padding: .75rem 1rem; }
   .composer { margin: .25rem .75rem 0; }
   .foot { padding: .35rem 1rem; }
+  .keys, .head button span { display: none; }
+  .foot:not(:has(button:not([hidden]))) { min-height: .75rem; padding-block: 0; }
   .question { max-width: 94%; }
 }
 @media (pointer: coarse) {
   .keys { display: none; }
-  .foot:not(:has(button:not([hidden]))) { min-height: .75rem; padding-block: 0; }
   summary, .quiet, .chip { min-height: 2.5rem; }
 }
 @media (prefers-reduced-motion: reduce) {

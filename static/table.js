@@ -27,15 +27,13 @@ export function resultTable({ columns, rows, truncated }, texts, language) {
     element("tr", {}, ...writers.map((writer, at) => element("td", { class: writer.class }, writer.cell(row[at]))))));
   draw(0, ROWS_AT_FIRST);
   const single = rows.length === 1 && columns.length === 1;
-  const frame = element("div", { class: single ? "table single" : "table", part: "table", tabindex: 0, role: "region", "aria-label": texts.result },
+  const frame = element("div", { class: single ? "table single" : "table", part: "table", tabindex: 0, role: "group", "aria-label": texts.result },
     element("table", {}, element("thead", {}, head), body));
   if (rows.length <= ROWS_AT_FIRST && !truncated) return frame;
 
   const note = element("p", { class: "table-note" });
   const say = () => {
-    const shown = body.rows.length;
-    note.textContent = [shown < rows.length && texts.showing(shown, rows.length, count), truncated && texts.cut(rows.length, count)].filter(Boolean).join(" ");
-    note.hidden = note.textContent === "";
+    note.textContent = texts.shown(body.rows.length, rows.length, truncated, count);
   };
   say();
   const rest = rows.length > ROWS_AT_FIRST && button(texts.showAll(rows.length, count), () => {

@@ -120,7 +120,7 @@ export class TurnView {
       parts.push(element("details", { class: "evidence", part: "evidence" }, element("summary", {}, texts.evidence),
         element("dl", {}, ...facts.flatMap(([name, list]) => [element("dt", {}, name), ...list.map((item) => element("dd", {}, element("code", {}, ...renderSql(item))))]))));
     }
-    const figures = answer ? [answer.columns?.length > 0 && texts.rows(answer.row_count, this.#count), seconds !== null && texts.seconds(seconds, this.#decimal)].filter(Boolean) : [];
+    const figures = answer && sql ? [texts.rows(answer.row_count, this.#count), seconds !== null && texts.seconds(seconds, this.#decimal)].filter(Boolean) : [];
     if (figures.length > 0) parts.push(element("p", { class: "figures" }, figures.join(" · ")));
     this.#sql.replaceChildren(element("div", { class: "details" }, ...parts));
   }
@@ -131,7 +131,7 @@ export class TurnView {
     const code = element("code", {}, ...renderSql(sql));
     const copy = button(this.#texts.copy, () => this.#copy(sql, code, copy), { class: "quiet copy", "aria-label": this.#texts.copySql });
     return element("details", { class: "sql", part: "sql", open }, element("summary", {}, this.#texts.sql),
-      element("div", { class: "code" }, element("pre", { tabindex: 0, role: "region", "aria-label": this.#texts.sql }, code), copy));
+      element("div", { class: "code" }, element("pre", { tabindex: 0, role: "group", "aria-label": this.#texts.sql }, code), copy));
   }
 
   async #copy(text, shown, copy) {
