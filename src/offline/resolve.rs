@@ -148,9 +148,6 @@ pub(super) fn measured(
 ) -> Result<RelationId, Misunderstanding> {
     match &measure.of {
         Target::Rows(relation) | Target::Worth(relation) => Ok(*relation),
-        Target::Subject => subject.ok_or_else(|| {
-            Misunderstanding::new("The question does not say which rows it is about.")
-        }),
         Target::Column(column) => {
             let from = match subject {
                 Some(subject) => subject,

@@ -110,6 +110,29 @@ impl Parser<'_, '_> {
         self.finish_related(relation, operator, count, inner)
     }
 
+    /// A comparison of a column that the other relation has: "orders with shipping method FedEx".
+    fn comparison_of(&mut self, relation: RelationId) -> Option<Condition> {
+        self.take(&[
+            "and with",
+            "and",
+            "with",
+            "whose",
+            "where",
+            "that have",
+            "having",
+        ])
+        .then_some(())?;
+        let found = self.comparison(false)?;
+        let column = match &found {
+            Condition::Compare { column, .. }
+            | Condition::Between { column, .. }
+            | Condition::Missing { column, .. } => column.readings.first()?.0,
+            Condition::Choice { readings, .. } => readings.first()?.column,
+            _ => return None,
+        };
+        (column.relation == relation).then_some(found)
+    }
+
     /// What is said of the other rows: dates and states right after them.
     fn finish_related(
         &mut self,
@@ -124,6 +147,9 @@ impl Parser<'_, '_> {
                 if let Some(period) = p.attempt(Self::period) {
                     meaning::moment(p.vocabulary, relation)?;
                     return Some(period);
+                }
+                if let Some(condition) = p.attempt(|p| p.comparison_of(relation)) {
+                    return Some(condition);
                 }
                 p.take(&[
                     "that are",

@@ -244,7 +244,7 @@ impl Parser<'_, '_> {
             let outputs = p.query.outputs.len();
             let known = p.query.subject;
             let conditions = p.query.conditions.len();
-            let found = p.item();
+            let found = p.further_item();
             if known.is_some() {
                 p.query.subject = known;
             }
