@@ -2,5 +2,6 @@
 
 mod catalog;
 mod execute;
+mod offline;
 mod private_postgres;
 mod support;

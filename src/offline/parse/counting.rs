@@ -4,7 +4,6 @@
 use super::super::column_kind::ColumnKind;
 use super::super::meaning;
 use super::super::query::{Condition, Operator, Value};
-use super::super::tokens::name_stems;
 use super::super::vocabulary::RelationId;
 use super::Parser;
 
@@ -188,16 +187,7 @@ impl Parser<'_, '_> {
         for (word, names, operator) in COMPARATIVES {
             if *word == adjective && self.word(1) == "than" {
                 let subject = self.query.subject.or(self.focus)?;
-                let own = meaning::relation_words(self.vocabulary, subject);
-                let mut columns = self.vocabulary.columns_of(subject).filter(|id| {
-                    let short = meaning::short_words(self.vocabulary, *id, &own).join(" ");
-                    names.iter().any(|name| name_stems(name).join(" ") == short)
-                        && self.vocabulary.kind(*id).is_number()
-                });
-                let column = columns.next()?;
-                if columns.next().is_some() {
-                    return None;
-                }
+                let column = meaning::number_called(self.vocabulary, subject, names)?;
                 self.at += 2;
                 let value = self.number_value()?;
                 self.take(&[

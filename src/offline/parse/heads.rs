@@ -68,6 +68,13 @@ const LEADS: &[&str] = &[
     ":",
 ];
 
+/// Words that carry a question but are not what it is about.
+const STRUCTURE: &[&str] = &[
+    "the", "and", "for", "are", "was", "were", "how", "did", "all", "many", "much", "does",
+    "average", "total", "number", "sum", "top", "most", "least", "highest", "lowest", "minimum",
+    "maximum", "with", "from", "per", "have", "has", "each",
+];
+
 impl Parser<'_, '_> {
     /// Reads the head. Nothing that it asks for is an error.
     pub(super) fn head(&mut self) -> Result<(), Misunderstanding> {
@@ -125,18 +132,16 @@ impl Parser<'_, '_> {
     }
 
     fn no_head(&mut self) -> Misunderstanding {
-        let rest: Vec<String> = self
-            .tokens
-            .iter()
-            .skip(self.at)
-            .filter(|t| t.stem.len() > 2)
-            .filter(|t| {
-                !matches!(
-                    t.lower.as_str(),
-                    "the" | "and" | "for" | "are" | "was" | "how" | "did" | "all"
-                )
-            })
-            .map(|t| t.text.clone())
+        let known = |at: usize| {
+            self.vocabulary.columns_at(&self.tokens, at).is_some()
+                || self.vocabulary.relations_at(&self.tokens, at).is_some()
+                || self.vocabulary.choices_at(&self.tokens, at).is_some()
+        };
+        let rest: Vec<String> = (self.at..self.tokens.len())
+            .filter(|at| !known(*at))
+            .filter_map(|at| self.tokens.get(at))
+            .filter(|token| token.stem.len() > 2 && !STRUCTURE.contains(&token.lower.as_str()))
+            .map(|token| token.text.clone())
             .take(1)
             .collect();
         if rest.is_empty() {
