@@ -81,6 +81,7 @@ pub fn resolve(
         policy: PolicyConfig {
             allowed_tables: text(&layers, "ALLOWED_TABLES"),
             allowed_models: text(&layers, "ALLOWED_MODELS"),
+            allowed_extensions: list(&text(&layers, "ALLOWED_EXTENSIONS")),
         },
         conversations: conversations(&mut layers),
         state: StateConfig {
