@@ -41,6 +41,8 @@ pub struct Limits {
     pub llm_retries_max: u32,
     /// Tokens that the model may write in one call, thinking included.
     pub llm_output_tokens_max: u32,
+    /// Bytes of the text of one reply; a larger one is a provider gone wild, and an error.
+    pub llm_reply_bytes_max: usize,
     /// Times that a refused or failed query goes back to the model.
     pub repairs_max: u32,
     /// Between two pings.
@@ -81,6 +83,7 @@ impl Default for Limits {
             llm_total_timeout_ms: 120_000,
             llm_retries_max: 2,
             llm_output_tokens_max: 8_192,
+            llm_reply_bytes_max: 1_048_576,
             repairs_max: 2,
             ping_interval_ms: 20_000,
             pong_timeout_ms: 60_000,
