@@ -1,0 +1,4 @@
+//! All tests that need a server, a socket or a file, in one binary: one to link.
+
+mod conversations;
+mod support;

@@ -1,0 +1,4 @@
+//! What the tests share: real servers of their own, and ways to make them fail.
+
+pub(crate) mod cut_proxy;
+pub(crate) mod redis;
