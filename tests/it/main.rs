@@ -1,6 +1,6 @@
-//! Everything that needs IO: one binary, a module per behaviour.
-#[cfg(test)]
-mod providers;
-//! All tests that need a server, a socket or a file, in one binary: one to link.
+//! Everything that needs a server, a socket or a file: one binary, so that there is one to link, with a module for each behaviour.
+
 mod conversations;
+mod private_postgres;
+mod providers;
 mod support;
