@@ -260,6 +260,10 @@ class DbChat extends HTMLElement {
   #showLine(state) {
     this.#nodes.line.dataset.state = state;
     this.#nodes.line.textContent = this.#texts.connection[state];
+    const turn = this.#conversation.working;
+    if (state !== "retrying" || !turn) return;
+    turn.stage = this.#texts.reconnecting;
+    this.#views.get(turn).update();
   }
 
   /** One polite line for screen readers: beginnings and ends, never single words. */

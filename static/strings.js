@@ -37,7 +37,6 @@ const en = {
   unverified: (numbers) => `Not found in the rows: ${numbers.join(", ")}. Check these before you rely on them.`,
   result: "Result",
   rows: rowsOf,
-  noRows: "The query found no rows.",
   shown: (shown, count, cut, format) => {
     const rows = rowsOf(count, format);
     if (!cut) return shown < count ? `${format(shown)} of ${rows} shown.` : "";
@@ -49,12 +48,11 @@ const en = {
   less: "less",
   null: "NULL",
   seconds: (seconds, format) => `${format(seconds)} s`,
-  reported: (id) => `Reference ${id}`,
   connection: {
     connecting: "Connecting",
     open: "Connected",
-    retrying: "Connection lost, trying again",
-    fallback: "Connected without live updates channel",
+    retrying: "Reconnecting",
+    fallback: "No live connection",
     closed: "Not connected",
   },
   reconnecting: "Connection lost, picking the answer up again",
