@@ -1,5 +1,6 @@
 //! What can go wrong at the database, recognised by type and SQLSTATE, never by message text.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_postgres::error::{ErrorPosition, Severity};
@@ -66,6 +67,27 @@ impl QueryError {
         }
     }
 
+    /// The same failure for another caller who waited for the same outcome.
+    pub(super) fn shared(error: &Arc<Self>) -> Self {
+        match error.as_ref() {
+            Self::Unavailable { .. } => Self::unavailable(SharedError(Arc::clone(error))),
+            Self::PoolTimeout { waited } => Self::PoolTimeout { waited: *waited },
+            Self::Refused {
+                sqlstate,
+                message,
+                hint,
+                position,
+            } => Self::Refused {
+                sqlstate: sqlstate.clone(),
+                message: message.clone(),
+                hint: hint.clone(),
+                position: *position,
+            },
+            Self::StatementTimeout { after } => Self::StatementTimeout { after: *after },
+            Self::Cancelled => Self::Cancelled,
+        }
+    }
+
     /// The connection could not be made or used.
     pub(super) fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Unavailable {
@@ -73,6 +95,11 @@ impl QueryError {
         }
     }
 }
+
+/// A cause that several errors have in common.
+#[derive(Debug, thiserror::Error)]
+#[error("a check that others were waiting for failed")]
+struct SharedError(#[source] Arc<QueryError>);
 
 /// FATAL and PANIC end the session, whatever the reason.
 fn is_fatal(severity: Severity) -> bool {

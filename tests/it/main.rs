@@ -1,6 +1,8 @@
 //! Everything that needs a server, a socket or a file: one binary, so that there is one to link, with a module for each behaviour.
 
+mod catalog;
 mod conversations;
+mod execute;
 mod private_postgres;
 mod providers;
 mod support;

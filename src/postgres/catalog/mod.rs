@@ -3,6 +3,7 @@
 //! In: a connection, whose role needs no rights beyond CONNECT. Out: a [`Catalog`], and a fingerprint that tells
 //! cheaply whether it is still true. Must not know the policy (the cache applies it), nor read a row of anyone's data.
 
+mod cache;
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "of PostgreSQL's 270 parse nodes, those which are not named here mean that nothing is known"
@@ -13,7 +14,9 @@ mod queries;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::Utc;
-use tokio_postgres::{Client, IsolationLevel, Row, Transaction};
+use tokio_postgres::{Client, Row};
+
+pub use cache::CatalogCache;
 
 use super::error::QueryError;
 use crate::domain::schema::{
@@ -28,17 +31,20 @@ use crate::domain::schema::{
 /// fail (class XX); the next try sees the new state.
 ///
 /// # Cancel safety
-/// Dropped midway, the transaction is rolled back before the connection's next use.
-pub async fn read(client: &mut Client) -> Result<Catalog, QueryError> {
-    let transaction = begin(client).await?;
-    let raw = RawCatalog::fetch(&transaction).await;
-    let raw = raw.map_err(QueryError::from_driver)?;
-    transaction
-        .rollback()
-        .await
-        .map_err(QueryError::from_driver)?;
-    raw.assemble().map_err(QueryError::from_driver)
+/// Dropped midway, a transaction may be left open: the connection must be thrown away then, as the pool does.
+pub async fn read(client: &Client) -> Result<Catalog, QueryError> {
+    let read = async {
+        client.batch_execute(BEGIN).await?;
+        let raw = RawCatalog::fetch(client).await?;
+        client.batch_execute("ROLLBACK").await?;
+        raw.assemble()
+    };
+    read.await.map_err(QueryError::from_driver)
 }
+
+/// One snapshot for all queries; `format_type` and `pg_get_expr` leave the schema out for what is in `search_path` only.
+const BEGIN: &str =
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = pg_catalog";
 
 /// A text that differs whenever [`read`] would read something different, row estimates aside: those change with
 /// every ANALYZE and are not worth reading everything again.
@@ -49,23 +55,6 @@ pub async fn read_fingerprint(client: &Client) -> Result<String, QueryError> {
     let row = client.query_typed_one(queries::FINGERPRINT, &[]).await;
     row.and_then(|row| row.try_get(0))
         .map_err(QueryError::from_driver)
-}
-
-/// One snapshot for all queries; `format_type` and `pg_get_expr` leave the schema out for what is in `search_path` only.
-async fn begin(client: &mut Client) -> Result<Transaction<'_>, QueryError> {
-    let begin = async {
-        let transaction = client
-            .build_transaction()
-            .isolation_level(IsolationLevel::RepeatableRead)
-            .read_only(true)
-            .start()
-            .await?;
-        transaction
-            .batch_execute("SET LOCAL search_path = pg_catalog")
-            .await?;
-        Ok(transaction)
-    };
-    begin.await.map_err(QueryError::from_driver)
 }
 
 /// The rows of each query, as they came.
@@ -87,11 +76,11 @@ struct RawCatalog {
 
 impl RawCatalog {
     /// All queries are sent before the first answer is read, so that a distant database costs one round trip.
-    async fn fetch(transaction: &Transaction<'_>) -> Result<Self, tokio_postgres::Error> {
-        let ask = |text| transaction.query_typed(text, &[]);
+    async fn fetch(client: &Client) -> Result<Self, tokio_postgres::Error> {
+        let ask = |text| client.query_typed(text, &[]);
         let (fingerprint, database, relations, columns, keys, foreign_keys) = tokio::try_join!(
-            transaction.query_typed_one(queries::FINGERPRINT, &[]),
-            transaction.query_typed_one(queries::DATABASE, &[]),
+            client.query_typed_one(queries::FINGERPRINT, &[]),
+            client.query_typed_one(queries::DATABASE, &[]),
             ask(queries::RELATIONS),
             ask(queries::COLUMNS),
             ask(queries::KEYS),

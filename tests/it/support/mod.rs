@@ -2,4 +2,5 @@
 
 pub(crate) mod cut_proxy;
 pub(crate) mod fake_provider;
+pub(crate) mod postgres;
 pub(crate) mod redis;
