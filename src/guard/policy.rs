@@ -44,6 +44,7 @@ impl Policy {
             relations: catalog.relations,
             types: catalog.types,
             foreign_names: catalog.foreign_names,
+            extensions: Vec::new(),
             hidden_relations_count: 0,
         }
     }

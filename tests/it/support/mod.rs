@@ -1,0 +1,3 @@
+//! The wiring that all tests share.
+
+pub(crate) mod postgres;
