@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{Stream, StreamExt};
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use super::dialect::{Decoder, Progress, StreamFault};
@@ -32,7 +33,7 @@ pub(super) struct ReplyBounds {
     pub(super) first_token: Deadline,
     /// When it has to be complete.
     pub(super) total: Deadline,
-    /// Longest time without any byte.
+    /// Longest time without any byte, once the model is at work.
     pub(super) idle_timeout: Duration,
     /// Bytes of its text.
     pub(super) reply_bytes_max: usize,
@@ -94,6 +95,7 @@ pub(super) struct Reply {
     /// What must come next, and by when.
     deadline: Deadline,
     bounds: ReplyBounds,
+    idle_timeout: watch::Sender<Duration>,
     text_bytes: usize,
     begun: bool,
     /// After the terminal mark only counters are waited for, and nothing is an error any more.
@@ -112,12 +114,14 @@ impl Reply {
     where
         S: Stream<Item = reqwest::Result<Bytes>> + Send + Unpin + 'static,
     {
+        // Until the reply begins, the deadline of the first token is the only one: a model may think in silence.
+        let idle_timeout = watch::Sender::new(bounds.total.after);
         let sse_bounds = SseBounds {
             event_bytes_max: EVENT_BYTES_MAX,
             body_bytes_max: bounds
                 .reply_bytes_max
                 .saturating_mul(BODY_BYTES_PER_REPLY_BYTE),
-            idle_timeout: bounds.idle_timeout,
+            idle_timeout: idle_timeout.subscribe(),
         };
         // A network error names the URL, which may hold a password.
         let body = body.map(|bytes| bytes.map_err(reqwest::Error::without_url));
@@ -129,6 +133,7 @@ impl Reply {
             ready: VecDeque::new(),
             deadline: bounds.first_token.min(bounds.total),
             bounds,
+            idle_timeout,
             text_bytes: 0,
             begun: false,
             ended: false,
@@ -255,6 +260,7 @@ impl Reply {
         if !self.begun {
             self.begun = true;
             self.deadline = self.bounds.total;
+            self.idle_timeout.send_replace(self.bounds.idle_timeout);
         }
     }
 

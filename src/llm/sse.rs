@@ -12,16 +12,17 @@ use bytes::Bytes;
 use eventsource_stream::{EventStreamError, Eventsource};
 use futures_util::stream::{self, BoxStream};
 use futures_util::{Stream, StreamExt};
+use tokio::sync::watch;
 
 /// Bounds on one body.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct SseBounds {
     /// Bytes of one event or one comment.
     pub(super) event_bytes_max: usize,
     /// Bytes of the whole body, framing and comments included.
     pub(super) body_bytes_max: usize,
-    /// Longest time without any byte; comments count as life.
-    pub(super) idle_timeout: Duration,
+    /// Longest time without any byte; comments count as life. May be changed between two events.
+    pub(super) idle_timeout: watch::Receiver<Duration>,
 }
 
 /// Why a body gave no further event.
@@ -113,17 +114,16 @@ where
                 return Some(Ok(line));
             }
             let body = self.body.as_mut()?;
-            if let Err(error) =
-                match tokio::time::timeout(self.bounds.idle_timeout, body.next()).await {
-                    Err(_) => Err(SseError::Idle),
-                    Ok(Some(Err(error))) => Err(SseError::Broken(causes(&error))),
-                    Ok(Some(Ok(bytes))) => self.take(&bytes),
-                    Ok(None) => {
-                        self.body = None;
-                        self.splitter.end()
-                    }
+            let idle_timeout = *self.bounds.idle_timeout.borrow();
+            if let Err(error) = match tokio::time::timeout(idle_timeout, body.next()).await {
+                Err(_) => Err(SseError::Idle),
+                Ok(Some(Err(error))) => Err(SseError::Broken(causes(&error))),
+                Ok(Some(Ok(bytes))) => self.take(&bytes),
+                Ok(None) => {
+                    self.body = None;
+                    self.splitter.end()
                 }
-            {
+            } {
                 self.body = None;
                 self.splitter.lines.clear();
                 return Some(Err(error));
@@ -232,11 +232,13 @@ mod tests {
 
     use super::*;
 
-    const BOUNDS: SseBounds = SseBounds {
-        event_bytes_max: 1 << 20,
-        body_bytes_max: 64 << 20,
-        idle_timeout: Duration::from_secs(60),
-    };
+    fn bounds() -> SseBounds {
+        SseBounds {
+            event_bytes_max: 1 << 20,
+            body_bytes_max: 64 << 20,
+            idle_timeout: watch::channel(Duration::from_secs(60)).1,
+        }
+    }
 
     fn body(pieces: Vec<Vec<u8>>) -> impl Stream<Item = Result<Bytes, Infallible>> + Send + Unpin {
         stream::iter(pieces.into_iter().map(|piece| Ok(Bytes::from(piece))))
@@ -244,7 +246,7 @@ mod tests {
 
     async fn parse(bytes: &[u8], piece_bytes: usize) -> Vec<Result<String, SseError>> {
         let pieces = bytes.chunks(piece_bytes).map(<[u8]>::to_vec).collect();
-        events(body(pieces), BOUNDS).collect().await
+        events(body(pieces), bounds()).collect().await
     }
 
     /// Whatever the cuts, the events are the same.
@@ -305,14 +307,14 @@ mod tests {
 
     #[tokio::test]
     async fn an_event_beyond_its_bound_is_an_error_not_memory() {
-        let bounds = SseBounds {
+        let small = SseBounds {
             event_bytes_max: 64,
-            ..BOUNDS
+            ..bounds()
         };
         for endless in [&b"x"[..], b"data: x\n", b": "] {
             let mut pieces = vec![b"data: ".to_vec()];
             pieces.extend(vec![endless.to_vec(); 100]);
-            let events: Vec<_> = events(body(pieces), bounds).collect().await;
+            let events: Vec<_> = events(body(pieces), small.clone()).collect().await;
             assert!(matches!(
                 events[..],
                 [Err(SseError::TooLarge {
@@ -325,12 +327,12 @@ mod tests {
 
     #[tokio::test]
     async fn many_small_events_and_comments_are_bounded_by_the_body() {
-        let bounds = SseBounds {
+        let small = SseBounds {
             body_bytes_max: 100,
-            ..BOUNDS
+            ..bounds()
         };
         let pieces = vec![b": ping\ndata: x\n\n".to_vec(); 50];
-        let events: Vec<_> = events(body(pieces), bounds).collect().await;
+        let events: Vec<_> = events(body(pieces), small.clone()).collect().await;
         assert_eq!(events.len(), 7);
         assert!(matches!(
             events.last(),
@@ -347,7 +349,7 @@ mod tests {
             Ok(Bytes::from_static(b"data: one\n\ndata: {\"half\"")),
             Err(io::Error::other("reset by peer")),
         ];
-        let events: Vec<_> = events(stream::iter(pieces), BOUNDS).collect().await;
+        let events: Vec<_> = events(stream::iter(pieces), bounds()).collect().await;
         assert_eq!(
             events,
             [

@@ -178,6 +178,17 @@ async fn silence_in_the_middle_ends_with_the_idle_timeout() {
 }
 
 #[tokio::test]
+async fn a_model_that_thinks_in_silence_is_given_the_first_token_timeout() {
+    let limits = Limits {
+        llm_first_token_timeout_ms: 600,
+        llm_idle_timeout_ms: 50,
+        ..Limits::default()
+    };
+    let reply = Reply::script().begin().stall();
+    check_timeout(reply, limits, "no first token within 600ms").await;
+}
+
+#[tokio::test]
 async fn a_reply_that_drips_ends_with_the_deadline_for_the_whole() {
     let limits = Limits {
         llm_total_timeout_ms: 400,

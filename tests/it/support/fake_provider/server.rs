@@ -199,7 +199,8 @@ async fn read_request(
         if let Some(at) = unread.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
             break at + 4;
         }
-        if incoming.read_buf(unread).await? == 0 {
+        if incoming.read_buf(unread).await? == 0 || !unread[0].is_ascii_uppercase() {
+            // Gone, or not speaking HTTP, such as a client that begins with TLS.
             return Ok(None);
         }
     };
