@@ -1,1 +1,4 @@
 //! To be written.
+
+pub mod demo;
+pub mod private_postgres;

@@ -1,4 +1,8 @@
-//! All tests that need a server, a socket or a file, in one binary: one to link.
+//! Everything that needs IO: one binary, one module per behaviour.
 
+#[cfg(test)]
 mod conversations;
+#[cfg(test)]
+mod private_postgres;
+#[cfg(test)]
 mod support;
