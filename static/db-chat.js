@@ -5,7 +5,8 @@
  *   <db-chat server="https://host" title="Ask our data" questions='["How many customers are there?"]'></db-chat>
  *
  * Attributes (and properties of the same name): `server` (base URL; the origin this file came from),
- * `title`, `placeholder`, `questions` (samples: a JSON array; as a property an array), `lang`.
+ * `title`, `placeholder`, `questions` (samples: a JSON array; as a property an array). `theme` is
+ * `light` or `dark`; without it the colours follow the page's `color-scheme`.
  * Methods: `ask(question)`, `stop()`, `reset()`. Events: `db-chat-answer` and `db-chat-error`, whose
  * `detail` is the final frame. Looks: custom properties `--db-chat-*` (styles.js) and parts.
  *
@@ -71,8 +72,7 @@ class DbChat extends HTMLElement {
 
   get questions() {
     try {
-      const questions = JSON.parse(this.getAttribute("questions") ?? "[]");
-      return Array.isArray(questions) ? questions.filter((question) => typeof question === "string") : [];
+      return [].concat(JSON.parse(this.getAttribute("questions") ?? "[]")).map(String);
     } catch {
       return [];
     }

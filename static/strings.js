@@ -24,7 +24,6 @@ const en = {
   stopped: "Stopped.",
   askAgain: "Ask again",
   tryAgain: "Try again",
-  copy: "Copy",
   copied: "Copied",
   copyFailed: "Select the text to copy it",
   sql: "SQL",
@@ -43,11 +42,10 @@ const en = {
     return `${shown < count ? `${format(shown)} of the first` : "First"} ${rows} shown; the whole result is larger.`;
   },
   showAll: (count, format) => `Show all ${rowsOf(count, format)}`,
-  column: (number) => `Column ${number}`,
   more: "more",
   less: "less",
   null: "NULL",
-  seconds: (seconds, format) => `${format(seconds)} s`,
+  seconds: (seconds) => `${seconds} s`,
   connection: {
     connecting: "Connecting",
     open: "Connected",

@@ -44,7 +44,7 @@ test("a cut result is said to be cut, and the rest of what came is one click awa
   const chat = await shows(t, "SELECT id, status FROM orders ORDER BY id");
   await chat.last.getByText("50 of the first 1,000 rows shown; the whole result is larger.").waitFor();
   await chat.last.getByRole("button", { name: "Show all 1,000 rows" }).click();
-  await chat.last.getByText("First 1,000 rows shown; the whole result is larger.").waitFor();
+  await chat.last.getByText("First 1,000 rows shown; the whole result is larger.", { exact: true }).waitFor();
   assert.equal(await chat.table.locator("tbody tr").count(), 1000);
 });
 
