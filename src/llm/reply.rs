@@ -123,7 +123,7 @@ impl Reply {
                 .saturating_mul(BODY_BYTES_PER_REPLY_BYTE),
             idle_timeout: idle_timeout.subscribe(),
         };
-        // A network error names the URL, which may hold a password.
+        // A network error may name the URL, which may hold a password.
         let body = body.map(|bytes| bytes.map_err(reqwest::Error::without_url));
         Self {
             provider,

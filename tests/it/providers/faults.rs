@@ -247,7 +247,7 @@ async fn a_redirect_is_not_followed_since_the_key_would_go_along() {
 #[tokio::test]
 async fn no_error_shows_the_key_or_the_password_of_the_base_url() {
     for_each_dialect(async |kind, fake| {
-        let url = fake.url().replace("http://", "http://user:hunter2@");
+        let url = fake.url().replace("http://", "http://user:hunter2@") + "?code=hunter2";
         let provider = connect_with(&config(kind, &url), &Limits::default());
         let echo = format!(
             "{{\"error\":{{\"message\":\"wrong key {KEY}\",\"type\":\"authentication_error\"}}}}"

@@ -2,7 +2,7 @@
 //!
 //! The dialect follows from the path that is called, so one script serves all of them:
 //!
-//! ```ignore
+//! ```text
 //! let fake = FakeProvider::start().await;
 //! // Either a queue, one reply a call …
 //! fake.push(Reply::text("SELECT 1"));
