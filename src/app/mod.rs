@@ -1,5 +1,7 @@
 //! The composition root: puts the parts together, runs the server, stops it.
 
+pub mod demo;
+pub mod private_postgres;
 mod services;
 pub mod shutdown;
 
@@ -19,7 +21,7 @@ use crate::connection::ConnectionContext;
 use crate::http::{Doors, OriginPatternError, envelop, routes};
 use crate::wire::relay::TurnRelay;
 
-pub use services::Services;
+pub use services::{Services, ServicesError};
 use shutdown::Lifecycle;
 
 /// For the head of a request to arrive.
@@ -39,6 +41,13 @@ pub struct Application {
 /// Why there is no server.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
+    /// A part cannot be built.
+    #[error("the settings cannot be used")]
+    Services {
+        /// Which one and why.
+        #[source]
+        source: ServicesError,
+    },
     /// The address is taken, not ours, or no address.
     #[error("cannot listen on {bind}: change DB_CHAT_BIND")]
     Listen {
@@ -58,6 +67,20 @@ pub enum BuildError {
 }
 
 impl Application {
+    /// Builds every part from the settings and listens.
+    ///
+    /// # Errors
+    /// A setting is no good, or the address cannot be listened on.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub async fn build(config: Config) -> Result<Self, BuildError> {
+        let services = Services::connect(&config)
+            .await
+            .map_err(|source| BuildError::Services { source })?;
+        Self::assemble(&config, services)
+    }
+
     /// Listens, with parts that were built elsewhere. Turns run on the tokio runtime that this is called
     /// in; the sockets have threads of their own.
     ///

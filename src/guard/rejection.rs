@@ -9,6 +9,9 @@ pub struct Rejection {
     reason: String,
 }
 
+/// What the guard's rules give: something that was found to be allowed, or the reason why not.
+pub(super) type Checked<T> = Result<T, Rejection>;
+
 /// The stable names of the guard's rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RejectionCode {

@@ -34,7 +34,7 @@ fn no_file_uses_a_layer_above_or_beside_its_own() {
         let text = std::fs::read_to_string(file).expect("UTF-8");
         for (number, line) in text.lines().enumerate() {
             for used in used_layers(line) {
-                if used != layer && !(row(&layer) < row(used)) {
+                if used != layer && row(&layer) >= row(used) {
                     wrong.insert(format!(
                         "src/{}:{}: {layer} must not use {used}",
                         path.display(),

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use super::turns::PATIENCE;
 
 /// Sends bytes over a new connection and reads until the server closes it or has been silent for long.
-pub async fn exchange(address: SocketAddr, request: &[u8]) -> String {
+pub(crate) async fn exchange(address: SocketAddr, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).await.expect("a connection");
     let _ = stream.write_all(request).await;
     let mut response = Vec::new();
@@ -19,13 +19,13 @@ pub async fn exchange(address: SocketAddr, request: &[u8]) -> String {
 }
 
 /// A WebSocket of which every byte is ours.
-pub struct RawSocket {
+pub(crate) struct RawSocket {
     stream: TcpStream,
 }
 
 impl RawSocket {
     /// Shakes hands and reads the response's head.
-    pub async fn open(address: SocketAddr) -> Self {
+    pub(crate) async fn open(address: SocketAddr) -> Self {
         let mut stream = TcpStream::connect(address).await.expect("a connection");
         let request = format!(
             "GET /ws/db_chat/query/ HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -44,7 +44,7 @@ impl RawSocket {
     }
 
     /// A frame with a mask of zeros; `first` holds the flags and the opcode.
-    pub fn encode(first: u8, payload: &[u8]) -> Vec<u8> {
+    pub(crate) fn encode(first: u8, payload: &[u8]) -> Vec<u8> {
         let mut bytes = vec![first];
         match u16::try_from(payload.len()) {
             Ok(length @ 0..=125) => bytes.push(0x80 | u8::try_from(length).expect("small")),
@@ -63,17 +63,17 @@ impl RawSocket {
     }
 
     /// Sends bytes as they are.
-    pub async fn bytes(&mut self, bytes: &[u8]) {
+    pub(crate) async fn bytes(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).await.expect("an open socket");
     }
 
     /// Sends a text frame.
-    pub async fn text(&mut self, text: &str) {
+    pub(crate) async fn text(&mut self, text: &str) {
         self.bytes(&Self::encode(0x81, text.as_bytes())).await;
     }
 
     /// Sends a text frame; `false` if the socket is closed.
-    pub async fn try_text(&mut self, text: &str) -> bool {
+    pub(crate) async fn try_text(&mut self, text: &str) -> bool {
         let frame = Self::encode(0x81, text.as_bytes());
         tokio::time::timeout(PATIENCE, self.stream.write_all(&frame))
             .await
@@ -82,12 +82,12 @@ impl RawSocket {
     }
 
     /// The next frame: opcode and payload. Panics when there is none.
-    pub async fn frame(&mut self) -> (u8, Vec<u8>) {
+    pub(crate) async fn frame(&mut self) -> (u8, Vec<u8>) {
         self.next_frame().await.expect("a frame")
     }
 
     /// The code of the close frame that comes after however many others; `None` if the socket ends without one.
-    pub async fn close_code(&mut self) -> Option<u16> {
+    pub(crate) async fn close_code(&mut self) -> Option<u16> {
         loop {
             let (opcode, payload) = self.next_frame().await?;
             if opcode == 0x8 {

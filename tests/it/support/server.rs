@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use db_chat::app::{Application, Services};
 use db_chat::config::Config;
-use db_chat::conversations::{ConversationStore, StoreError};
-use db_chat::domain::conversation::{Conversation, StoredTurn};
-use db_chat::domain::ids::ConversationId;
+use db_chat::conversations::ConversationStore;
 use db_chat::domain::schema::{ForeignNames, Snapshot};
 use db_chat::http::{Check, SchemaSource};
 use db_chat::wire::relay::RunTurn;
@@ -19,28 +17,30 @@ use super::turns::PATIENCE;
 use super::web_socket::Socket;
 
 /// A server; it stops when this is dropped.
-pub struct TestServer {
+pub(crate) struct TestServer {
     /// Where it listens.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// An HTTP client without proxies.
-    pub http: reqwest::Client,
+    pub(crate) http: reqwest::Client,
+    /// Its conversations.
+    pub(crate) store: Arc<dyn ConversationStore>,
     stop: CancellationToken,
     running: Option<JoinHandle<std::io::Result<()>>>,
 }
 
 impl TestServer {
     /// Starts with the default settings.
-    pub async fn start(run_turn: RunTurn) -> Self {
+    pub(crate) async fn start(run_turn: RunTurn) -> Self {
         Self::start_with(run_turn, |_| {}).await
     }
 
     /// Starts with settings of one's own.
-    pub async fn start_with(run_turn: RunTurn, change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) async fn start_with(run_turn: RunTurn, change: impl FnOnce(&mut Config)) -> Self {
         Self::start_checked(run_turn, Vec::new(), change).await
     }
 
     /// Starts with dependencies for `/readyz`.
-    pub async fn start_checked(
+    pub(crate) async fn start_checked(
         run_turn: RunTurn,
         checks: Vec<Check>,
         change: impl FnOnce(&mut Config),
@@ -49,9 +49,12 @@ impl TestServer {
             db_chat::config::resolve(None, std::iter::empty(), &[]).expect("the defaults");
         config.server.bind = "127.0.0.1:0".to_owned();
         change(&mut config);
+        let store = db_chat::conversations::connect(&config.conversations, &config.limits)
+            .await
+            .expect("a store in memory");
         let services = Services {
             run_turn,
-            store: Arc::new(NoConversations),
+            store: Arc::clone(&store),
             schema: no_tables(),
             checks,
         };
@@ -69,23 +72,24 @@ impl TestServer {
         Self {
             address,
             http,
+            store,
             stop,
             running: Some(running),
         }
     }
 
     /// An address on this server.
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
     /// Connects a socket.
-    pub async fn connect(&self) -> Socket {
+    pub(crate) async fn connect(&self) -> Socket {
         Socket::open(self.address).await
     }
 
     /// Posts a body to the question route.
-    pub fn post(&self, body: impl Into<reqwest::Body>) -> reqwest::RequestBuilder {
+    pub(crate) fn post(&self, body: impl Into<reqwest::Body>) -> reqwest::RequestBuilder {
         self.http
             .post(self.url("/api/chat/query/"))
             .header("content-type", "application/json")
@@ -93,12 +97,12 @@ impl TestServer {
     }
 
     /// Tells the server to stop, as a signal would.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.stop.cancel();
     }
 
     /// Waits for its end.
-    pub async fn ended(&mut self) -> std::io::Result<()> {
+    pub(crate) async fn ended(&mut self) -> std::io::Result<()> {
         let running = self.running.take().expect("waited for once");
         tokio::time::timeout(PATIENCE, running)
             .await
@@ -128,30 +132,4 @@ fn no_tables() -> SchemaSource {
         let snapshot = Arc::clone(&snapshot);
         Box::pin(async move { Ok(snapshot) })
     })
-}
-
-/// A store that remembers nothing.
-struct NoConversations;
-
-#[async_trait::async_trait]
-impl ConversationStore for NoConversations {
-    fn name(&self) -> &'static str {
-        "none"
-    }
-
-    async fn load(&self, _: ConversationId) -> Result<Option<Conversation>, StoreError> {
-        Ok(None)
-    }
-
-    async fn append(&self, _: ConversationId, _: StoredTurn) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn forget(&self, _: ConversationId) -> Result<bool, StoreError> {
-        Ok(false)
-    }
-
-    async fn reachable(&self) -> Result<(), StoreError> {
-        Ok(())
-    }
 }

@@ -10,23 +10,23 @@ use db_chat::wire::relay::RunTurn;
 use tokio::sync::{mpsc, oneshot};
 
 /// No wait in a test is longer: what has not come by then does not come.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The turns that a server has started, for the test to play.
-pub struct Playbook {
+pub(crate) struct Playbook {
     turns: mpsc::Receiver<PlayedTurn>,
 }
 
 /// One turn. It runs until it is ended, dropped or cancelled.
-pub struct PlayedTurn {
+pub(crate) struct PlayedTurn {
     /// What the server gave to the pipeline.
-    pub turn: Turn,
+    pub(crate) turn: Turn,
     events: EventSender,
     _ended: oneshot::Sender<()>,
 }
 
 /// Turns that the test plays.
-pub fn played() -> (RunTurn, Playbook) {
+pub(crate) fn played() -> (RunTurn, Playbook) {
     let (sender, turns) = mpsc::channel(64);
     let run_turn: RunTurn = Arc::new(move |turn: Turn, events: EventSender| {
         let sender = sender.clone();
@@ -51,7 +51,7 @@ pub fn played() -> (RunTurn, Playbook) {
 }
 
 /// Turns that answer at once: a few stages, the question's words as tokens, the question as reply.
-pub fn echoing() -> RunTurn {
+pub(crate) fn echoing() -> RunTurn {
     Arc::new(|turn: Turn, events: EventSender| {
         Box::pin(async move {
             let question = turn.question.as_str().to_owned();
@@ -74,7 +74,7 @@ pub fn echoing() -> RunTurn {
 }
 
 /// The final event of a turn with this reply.
-pub fn answered(reply: &str) -> TurnEvent {
+pub(crate) fn answered(reply: &str) -> TurnEvent {
     TurnEvent::Answered(Box::new(Answer {
         reply: reply.to_owned(),
         ..Answer::default()
@@ -83,7 +83,7 @@ pub fn answered(reply: &str) -> TurnEvent {
 
 impl Playbook {
     /// The next turn that the server starts.
-    pub async fn next(&mut self) -> PlayedTurn {
+    pub(crate) async fn next(&mut self) -> PlayedTurn {
         tokio::time::timeout(PATIENCE, self.turns.recv())
             .await
             .expect("a turn in time")
@@ -91,19 +91,19 @@ impl Playbook {
     }
 
     /// Whether no turn has been started that was not taken.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.turns.is_empty()
     }
 }
 
 impl PlayedTurn {
     /// Lets something happen in the turn.
-    pub async fn play(&self, event: TurnEvent) {
+    pub(crate) async fn play(&self, event: TurnEvent) {
         assert!(self.try_play(event).await, "nobody listens any more");
     }
 
     /// The same; `false` if nobody listens any more.
-    pub async fn try_play(&self, event: TurnEvent) -> bool {
+    pub(crate) async fn try_play(&self, event: TurnEvent) -> bool {
         tokio::time::timeout(PATIENCE, self.events.send(event))
             .await
             .expect("room in time")
@@ -111,12 +111,12 @@ impl PlayedTurn {
     }
 
     /// Ends it with an answer.
-    pub async fn answer(self, reply: &str) {
+    pub(crate) async fn answer(self, reply: &str) {
         self.play(answered(reply)).await;
     }
 
     /// Waits until the server has told it to stop.
-    pub async fn cancelled(&self) {
+    pub(crate) async fn cancelled(&self) {
         tokio::time::timeout(PATIENCE, self.turn.cancel.cancelled())
             .await
             .expect("cancelled in time");

@@ -13,12 +13,12 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use super::turns::PATIENCE;
 
 /// An open connection.
-pub struct Socket {
+pub(crate) struct Socket {
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
 }
 
 /// The request that opens the socket of a server at `address`.
-pub fn handshake(address: SocketAddr) -> Request {
+pub(crate) fn handshake(address: SocketAddr) -> Request {
     format!("ws://{address}/ws/db_chat/query/")
         .into_client_request()
         .expect("a request")
@@ -26,7 +26,7 @@ pub fn handshake(address: SocketAddr) -> Request {
 
 impl Socket {
     /// Connects and takes the greeting.
-    pub async fn open(address: SocketAddr) -> Self {
+    pub(crate) async fn open(address: SocketAddr) -> Self {
         let mut socket = Self::open_with(handshake(address)).await;
         let greeting = socket.frame().await;
         assert_eq!(greeting["type"], "status");
@@ -35,7 +35,7 @@ impl Socket {
     }
 
     /// Connects with a request of one's own.
-    pub async fn open_with(request: Request) -> Self {
+    pub(crate) async fn open_with(request: Request) -> Self {
         let (stream, _) = tokio_tungstenite::connect_async(request)
             .await
             .expect("a handshake");
@@ -43,17 +43,17 @@ impl Socket {
     }
 
     /// Sends a message as it is.
-    pub async fn send(&mut self, message: Message) {
+    pub(crate) async fn send(&mut self, message: Message) {
         self.stream.send(message).await.expect("an open socket");
     }
 
     /// Sends a text frame.
-    pub async fn text(&mut self, text: impl Into<String>) {
+    pub(crate) async fn text(&mut self, text: impl Into<String>) {
         self.send(Message::text(text.into())).await;
     }
 
     /// Asks a question.
-    pub async fn ask(&mut self, request_id: &str, conversation_id: Option<&str>) {
+    pub(crate) async fn ask(&mut self, request_id: &str, conversation_id: Option<&str>) {
         let frame = serde_json::json!({
             "query": format!("the question {request_id}"),
             "request_id": request_id,
@@ -63,7 +63,7 @@ impl Socket {
     }
 
     /// The next message of any kind but pings.
-    pub async fn message(&mut self) -> Option<Message> {
+    pub(crate) async fn message(&mut self) -> Option<Message> {
         loop {
             let next = tokio::time::timeout(PATIENCE, self.stream.next())
                 .await
@@ -77,7 +77,7 @@ impl Socket {
     }
 
     /// The next frame.
-    pub async fn frame(&mut self) -> Value {
+    pub(crate) async fn frame(&mut self) -> Value {
         match self.message().await {
             Some(Message::Text(text)) => serde_json::from_str(&text).expect("JSON"),
             other => panic!("expected a frame, got {other:?}"),
@@ -85,7 +85,7 @@ impl Socket {
     }
 
     /// Frames up to and including the next final one of `request_id`; frames of other questions are left out.
-    pub async fn frames_of(&mut self, request_id: &str) -> Vec<Value> {
+    pub(crate) async fn frames_of(&mut self, request_id: &str) -> Vec<Value> {
         let mut frames = Vec::new();
         loop {
             let frame = self.frame().await;
@@ -100,7 +100,7 @@ impl Socket {
     }
 
     /// The code with which the server closes, after however many frames.
-    pub async fn close_code(&mut self) -> Option<u16> {
+    pub(crate) async fn close_code(&mut self) -> Option<u16> {
         loop {
             match self.message().await {
                 Some(Message::Close(frame)) => return frame.map(|frame| frame.code.into()),
@@ -112,6 +112,6 @@ impl Socket {
 }
 
 /// Whether a frame ends its question.
-pub fn is_final(frame: &Value) -> bool {
+pub(crate) fn is_final(frame: &Value) -> bool {
     frame["type"] == "chat_response" || (frame["type"] == "error" && frame["seq"].is_u64())
 }
