@@ -1,5 +1,6 @@
 //! One question, stage by stage. Knows no transport: it sends [`event::TurnEvent`]s into a sender it was given.
 
+pub mod check;
 pub mod error;
 pub mod event;
 
