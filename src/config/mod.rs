@@ -1,12 +1,18 @@
 //! The settings: one [`Config`], read once by `cli` and handed down in sections.
 
+pub mod error;
+mod layers;
 pub mod limits;
+mod load;
 
 use std::path::PathBuf;
 
 use secrecy::SecretString;
 
+pub use error::ConfigError;
+pub use layers::{DEFAULT_TOML, setting_names};
 pub use limits::Limits;
+pub use load::{load, resolve};
 
 /// Every setting of db-chat, checked.
 #[derive(Debug, Clone)]
@@ -27,6 +33,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Every number that bounds something.
     pub limits: Limits,
+    /// What looks like a slip but is no fault, for the log: variables that are named like ours and are no setting.
+    pub notices: Vec<String>,
 }
 
 /// The HTTP and WebSocket door.

@@ -1,1 +1,64 @@
-//! To be written.
+//! One actor per socket: reads the client's frames, has its questions answered, writes what comes of
+//! them, and ends with the reason on the wire.
+//!
+//! Every task here stays on the HTTP worker thread that accepted the socket, because the incoming
+//! stream is not `Send`; turns run elsewhere (see `wire::relay`), so that their work stalls no socket.
+
+mod actor;
+mod frame_bounds;
+mod heartbeat;
+mod mailbox;
+mod outbox;
+mod socket;
+
+use actix_web::dev;
+use actix_web::{HttpRequest, HttpResponse};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Limits;
+use crate::wire::relay::TurnRelay;
+
+use actor::Actor;
+use outbox::Outbox;
+
+/// What every connection of a process shares. Cheap to clone.
+#[derive(Clone)]
+pub struct ConnectionContext {
+    /// Starts turns.
+    pub relay: TurnRelay,
+    /// Sizes, counts and timeouts.
+    pub limits: Limits,
+    /// Fires when the server is to stop: no new questions, and the end once those in flight are answered.
+    pub stop: CancellationToken,
+    /// Counts the actors, so that shutdown can wait for them.
+    pub tasks: TaskTracker,
+}
+
+/// Shakes hands and starts the connection's actor, which holds `permit` until it ends. Must be called
+/// on the worker thread that accepted the request.
+///
+/// # Errors
+/// The request is no WebSocket handshake (RFC 6455, section 4.2.1); no actor was started.
+pub async fn open(
+    request: &HttpRequest,
+    payload: dev::Payload,
+    context: &ConnectionContext,
+    permit: OwnedSemaphorePermit,
+) -> Result<HttpResponse, actix_web::Error> {
+    let outbox = Outbox::new(context.limits.outbox_bytes_max);
+    let (response, reader) = socket::upgrade(
+        request,
+        payload,
+        context.limits.frame_bytes_max,
+        outbox.clone(),
+    )
+    .await?;
+    let actor = Actor::new(context.clone(), outbox, reader);
+    context.tasks.spawn_local(async move {
+        actor.run().await;
+        drop(permit);
+    });
+    Ok(response)
+}

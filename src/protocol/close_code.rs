@@ -33,4 +33,18 @@ impl CloseCode {
             Self::TooBig => 1009,
         }
     }
+
+    /// A sentence for the close frame: within 123 bytes (RFC 6455, section 5.5.1).
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Normal => "Closed as asked.",
+            Self::GoingAway => "The server is restarting; please reconnect.",
+            Self::ProtocolError => "The frame breaks the WebSocket protocol.",
+            Self::UnsupportedData => "Only text frames are spoken here.",
+            Self::InvalidPayload => "The text is not UTF-8.",
+            Self::PolicyViolation => "The client does not read or has been silent for too long.",
+            Self::TooBig => "The frame is too large.",
+        }
+    }
 }

@@ -3,8 +3,7 @@
 use serde::Serialize;
 
 /// A stable name for what went wrong. Codes are only ever added.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorCode {
     // The request.
     /// The frame or body is no JSON object, or a field has the wrong type.
@@ -31,6 +30,10 @@ pub enum ErrorCode {
     NotFound,
     /// The path does not take this method.
     MethodNotAllowed,
+    /// The path speaks WebSocket only.
+    UpgradeRequired,
+    /// The head of the request is too large.
+    HeadersTooLarge,
     /// The client took too long to send its request.
     RequestTimeout,
     /// The browser's origin is not allowed.
@@ -89,4 +92,114 @@ pub enum ErrorCode {
     TurnLost,
     /// A fault of db-chat itself.
     Internal,
+}
+
+impl ErrorCode {
+    /// Every code, in the order of the list above.
+    pub const ALL: &'static [Self] = &[
+        Self::InvalidRequest,
+        Self::UnknownFrameType,
+        Self::QuestionMissing,
+        Self::QuestionTooLong,
+        Self::QuestionInvalid,
+        Self::InvalidConversationId,
+        Self::InvalidRequestId,
+        Self::DuplicateRequestId,
+        Self::RequestTooLarge,
+        Self::UnsupportedMediaType,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::UpgradeRequired,
+        Self::HeadersTooLarge,
+        Self::RequestTimeout,
+        Self::OriginNotAllowed,
+        Self::ConversationNotFound,
+        Self::RequestNotFound,
+        Self::TooManyQuestions,
+        Self::TooManyConnections,
+        Self::ShuttingDown,
+        Self::ModelReplyInvalid,
+        Self::ProviderUnavailable,
+        Self::ProviderAuthentication,
+        Self::ProviderRejected,
+        Self::ProviderRateLimited,
+        Self::ProviderQuotaExceeded,
+        Self::ProviderTimeout,
+        Self::ModelRefused,
+        Self::NotAnswerable,
+        Self::QueryRefused,
+        Self::QueryFailed,
+        Self::QueryTimeout,
+        Self::DatabaseUnavailable,
+        Self::DatabaseBusy,
+        Self::StoreUnavailable,
+        Self::Cancelled,
+        Self::TurnLost,
+        Self::Internal,
+    ];
+
+    /// The name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request",
+            Self::UnknownFrameType => "unknown_frame_type",
+            Self::QuestionMissing => "question_missing",
+            Self::QuestionTooLong => "question_too_long",
+            Self::QuestionInvalid => "question_invalid",
+            Self::InvalidConversationId => "invalid_conversation_id",
+            Self::InvalidRequestId => "invalid_request_id",
+            Self::DuplicateRequestId => "duplicate_request_id",
+            Self::RequestTooLarge => "request_too_large",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::UpgradeRequired => "upgrade_required",
+            Self::HeadersTooLarge => "headers_too_large",
+            Self::RequestTimeout => "request_timeout",
+            Self::OriginNotAllowed => "origin_not_allowed",
+            Self::ConversationNotFound => "conversation_not_found",
+            Self::RequestNotFound => "request_not_found",
+            Self::TooManyQuestions => "too_many_questions",
+            Self::TooManyConnections => "too_many_connections",
+            Self::ShuttingDown => "shutting_down",
+            Self::ModelReplyInvalid => "model_reply_invalid",
+            Self::ProviderUnavailable => "provider_unavailable",
+            Self::ProviderAuthentication => "provider_authentication",
+            Self::ProviderRejected => "provider_rejected",
+            Self::ProviderRateLimited => "provider_rate_limited",
+            Self::ProviderQuotaExceeded => "provider_quota_exceeded",
+            Self::ProviderTimeout => "provider_timeout",
+            Self::ModelRefused => "model_refused",
+            Self::NotAnswerable => "not_answerable",
+            Self::QueryRefused => "query_refused",
+            Self::QueryFailed => "query_failed",
+            Self::QueryTimeout => "query_timeout",
+            Self::DatabaseUnavailable => "database_unavailable",
+            Self::DatabaseBusy => "database_busy",
+            Self::StoreUnavailable => "store_unavailable",
+            Self::Cancelled => "cancelled",
+            Self::TurnLost => "turn_lost",
+            Self::Internal => "internal",
+        }
+    }
+}
+
+impl Serialize for ErrorCode {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_codes_share_a_name() {
+        let mut names: Vec<_> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ErrorCode::ALL.len());
+    }
 }

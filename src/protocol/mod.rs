@@ -6,4 +6,8 @@ pub mod answer;
 pub mod client_frame;
 pub mod close_code;
 pub mod error_code;
+pub mod history;
+pub mod http_body;
+pub mod schema;
+pub mod schema_document;
 pub mod server_frame;

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::answer::AnswerBody;
 use super::error_code::ErrorCode;
 
-/// A frame to the client. Every frame about a question carries a [`FrameHead`].
+/// A frame to the client. Every frame about an accepted question carries a [`FrameHead`].
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ServerFrame {
@@ -15,9 +15,9 @@ pub enum ServerFrame {
         #[serde(flatten)]
         head: Option<FrameHead>,
         /// The stage's stable name.
-        stage: String,
+        stage: &'static str,
         /// The same for a person.
-        message: String,
+        message: &'static str,
     },
     /// The query passed the guard and is about to run.
     Sql {
@@ -51,21 +51,29 @@ pub enum ServerFrame {
         #[serde(flatten)]
         answer: Box<AnswerBody>,
     },
-    /// Final for a question; without a head it is about a frame that could not be read.
-    Error {
-        /// Which question, if any.
+    /// Final: the question failed.
+    #[serde(rename = "error")]
+    Failure {
+        /// Which question.
         #[serde(flatten)]
-        head: Option<FrameHead>,
-        /// Stable, for programs.
-        code: ErrorCode,
-        /// For people.
-        message: String,
-        /// Whether the same question may be asked again as it is.
-        retryable: bool,
+        head: FrameHead,
+        /// What happened.
+        #[serde(flatten)]
+        error: ErrorBody,
+    },
+    /// A frame of the client was not accepted. Has no `seq`, because it belongs to no accepted question.
+    #[serde(rename = "error")]
+    Refusal {
+        /// The frame's `request_id`, where it could be read.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        request_id: Option<String>,
+        /// What was wrong.
+        #[serde(flatten)]
+        error: ErrorBody,
     },
 }
 
-/// What every frame about a question carries.
+/// What every frame about an accepted question carries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FrameHead {
     /// The client's reference, or the one made for it.
@@ -74,4 +82,30 @@ pub struct FrameHead {
     pub conversation_id: String,
     /// 1, 2, 3 … within the question, without gaps.
     pub seq: u64,
+}
+
+/// What went wrong, in an `error` frame.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ErrorBody {
+    /// Stable, for programs.
+    pub code: ErrorCode,
+    /// For people.
+    pub message: String,
+    /// Whether the same frame may be sent again as it is, after a pause.
+    pub retryable: bool,
+}
+
+impl ServerFrame {
+    /// The frame's `type`; also the name of the server-sent event.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Status { .. } => "status",
+            Self::Sql { .. } => "sql",
+            Self::LlmToken { .. } => "llm_token",
+            Self::LlmStreamEnd { .. } => "llm_stream_end",
+            Self::ChatResponse { .. } => "chat_response",
+            Self::Failure { .. } | Self::Refusal { .. } => "error",
+        }
+    }
 }

@@ -142,7 +142,7 @@ COMMENT ON COLUMN orders.ordered_at IS 'When the customer placed the order';
 COMMENT ON COLUMN orders.items_amount IS 'Sum of the order items, in euros';
 COMMENT ON COLUMN orders.discount_amount IS 'What a coupon takes off the whole order, in euros';
 COMMENT ON COLUMN orders.shipping_amount IS 'Shipping fee, in euros';
-COMMENT ON COLUMN orders.total_amount IS 'Order value and revenue of the order, in euros: items - discount + shipping';
+COMMENT ON COLUMN orders.total_amount IS 'Order value and revenue of the order, in euros: items - discount + shipping. Cancelled orders keep theirs';
 COMMENT ON COLUMN orders.coupon_code IS 'The coupon that was used; NULL without one';
 COMMENT ON COLUMN orders.note IS 'What the customer wrote to us with the order';
 
@@ -211,10 +211,11 @@ CREATE TABLE shipments (
     carrier text NOT NULL CHECK (carrier IN ('DHL', 'UPS', 'DPD', 'Royal Mail', 'La Poste')),
     tracking_number text NOT NULL UNIQUE,
     status shipment_status NOT NULL,
-    shipped_at timestamptz NOT NULL,
+    shipped_at timestamptz,
     delivered_at timestamptz
 );
 COMMENT ON TABLE shipments IS 'Parcels on their way to customers';
+COMMENT ON COLUMN shipments.shipped_at IS 'When the carrier took the parcel; NULL while it waits in the warehouse';
 COMMENT ON COLUMN shipments.delivered_at IS 'When the parcel was handed over; NULL while it is under way or lost';
 
 CREATE TABLE returns (

@@ -1,0 +1,101 @@
+//! Everything that can wake the actor, as one closed enum, and the order in which it is looked at:
+//! control first, then what goes out, then what comes in.
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::wire::relay::RelayedFrame;
+
+use super::outbox::Outbox;
+use super::socket::{Inbound, SocketReader};
+
+/// How many frames of turns may wait between the relays and the actor.
+const TURN_FRAMES_WAITING_MAX: usize = 4;
+
+/// What woke the actor.
+#[derive(Debug)]
+pub(super) enum Wake {
+    /// The server is to stop.
+    Stop,
+    /// A timer is due.
+    Timer,
+    /// The client took something, or its socket is gone.
+    OutboxMoved,
+    /// A turn has a frame.
+    Turn(RelayedFrame),
+    /// The client said something.
+    Socket(Inbound),
+}
+
+/// The sources of [`Wake`].
+pub(super) struct Mailbox {
+    /// `None` once the stop was reported: it is said once.
+    stop: Option<CancellationToken>,
+    turns: mpsc::Receiver<RelayedFrame>,
+    /// Kept here too, so that the channel outlives every turn.
+    sender: mpsc::Sender<RelayedFrame>,
+    /// `None` once the client has said its last.
+    reader: Option<SocketReader>,
+}
+
+impl Mailbox {
+    pub(super) fn new(stop: CancellationToken, reader: SocketReader) -> Self {
+        let (sender, turns) = mpsc::channel(TURN_FRAMES_WAITING_MAX);
+        Self {
+            stop: Some(stop),
+            turns,
+            sender,
+            reader: Some(reader),
+        }
+    }
+
+    /// Where turns put their frames.
+    pub(super) fn turn_sender(&self) -> mpsc::Sender<RelayedFrame> {
+        self.sender.clone()
+    }
+
+    /// Nothing more is read from the client.
+    pub(super) fn stop_reading(&mut self) {
+        self.reader = None;
+    }
+
+    /// Waits for the next event; a timer wakes at `deadline`. Turns are not looked at while the outbox
+    /// has no room: their frames stay, and their tokens merge, where they are.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when it is dropped.
+    pub(super) async fn next(&mut self, deadline: Instant, outbox: &Outbox) -> Wake {
+        let Self {
+            stop,
+            turns,
+            reader,
+            sender: _,
+        } = self;
+        let stopped = async {
+            match stop {
+                Some(token) => token.cancelled().await,
+                None => std::future::pending().await,
+            }
+        };
+        let wake = tokio::select! {
+            biased;
+            () = stopped => Wake::Stop,
+            () = tokio::time::sleep_until(deadline) => Wake::Timer,
+            Some(frame) = turns.recv(), if outbox.has_room() => Wake::Turn(frame),
+            () = outbox.moved() => Wake::OutboxMoved,
+            inbound = read(reader) => Wake::Socket(inbound),
+        };
+        if matches!(wake, Wake::Stop) {
+            self.stop = None;
+        }
+        wake
+    }
+}
+
+async fn read(reader: &mut Option<SocketReader>) -> Inbound {
+    match reader {
+        Some(reader) => reader.next().await,
+        None => std::future::pending().await,
+    }
+}

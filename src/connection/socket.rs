@@ -1,0 +1,222 @@
+//! Bytes to messages and back: the only file that names actix-ws. In: the upgrade request and the
+//! outbox. Out: the handshake's response, whose body writes the outbox, and a [`SocketReader`].
+//! Knows no JSON.
+
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::error::PayloadError;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, dev, web};
+use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseReason, ProtocolError, Session};
+use bytes::Bytes;
+use futures_util::{FutureExt, Stream};
+
+use crate::protocol::close_code::CloseCode;
+
+use super::frame_bounds::FrameBounds;
+use super::outbox::{Outbox, Outgoing};
+
+/// What came from the client.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Inbound {
+    /// A text message, whole, valid UTF-8, within the size limit.
+    Text(String),
+    /// A ping, to be answered with the same bytes.
+    Ping(Bytes),
+    /// A pong, asked for or not.
+    Pong,
+    /// The client closes the connection in good order.
+    Closed,
+    /// The client broke the protocol or a limit; the connection is to be closed with this code.
+    Broken(CloseCode),
+    /// The socket is gone.
+    Gone,
+}
+
+/// The reading half. Not `Send`: it stays on the worker thread that accepted the socket.
+pub(super) struct SocketReader {
+    messages: AggregatedMessageStream,
+    watch: Rc<RefCell<Watch>>,
+}
+
+/// What the payload's watcher and the reader share.
+struct Watch {
+    bounds: FrameBounds,
+    breach: Option<CloseCode>,
+}
+
+/// Shakes hands. No extension and no subprotocol is accepted; a client that insists on one closes by itself.
+///
+/// # Errors
+/// The request is no WebSocket handshake.
+pub(super) async fn upgrade(
+    request: &HttpRequest,
+    payload: dev::Payload,
+    message_bytes_max: usize,
+    outbox: Outbox,
+) -> Result<(HttpResponse, SocketReader), actix_web::Error> {
+    let watch = Rc::new(RefCell::new(Watch {
+        bounds: FrameBounds::new(message_bytes_max),
+        breach: None,
+    }));
+    let watched = WatchedPayload {
+        payload,
+        watch: Rc::clone(&watch),
+    };
+    let watched: Pin<Box<dyn Stream<Item = Result<Bytes, PayloadError>>>> = Box::pin(watched);
+    let payload = web::Payload::from_request(request, &mut dev::Payload::from(watched)).await?;
+    let (response, session, messages) = actix_ws::handle(request, payload)?;
+    let response = response.map_body(|_, inner| {
+        BoxBody::new(OutboxBody {
+            inner,
+            session: Some(session),
+            outbox,
+        })
+    });
+    let messages = messages
+        .max_frame_size(message_bytes_max)
+        .aggregate_continuations()
+        .max_continuation_size(message_bytes_max);
+    Ok((response, SocketReader { messages, watch }))
+}
+
+impl SocketReader {
+    /// The next message. After `Closed`, `Broken` or `Gone` there is none.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when it is dropped.
+    pub(super) async fn next(&mut self) -> Inbound {
+        match self.messages.recv().await {
+            Some(Ok(AggregatedMessage::Text(text))) => Inbound::Text(text.into()),
+            Some(Ok(AggregatedMessage::Binary(_))) => Inbound::Broken(CloseCode::UnsupportedData),
+            Some(Ok(AggregatedMessage::Ping(payload))) => Inbound::Ping(payload),
+            Some(Ok(AggregatedMessage::Pong(_))) => Inbound::Pong,
+            Some(Ok(AggregatedMessage::Close(_))) => Inbound::Closed,
+            Some(Err(error)) => self.failed(&error),
+            None => match self.watch.borrow().breach {
+                Some(code) => Inbound::Broken(code),
+                None => Inbound::Gone,
+            },
+        }
+    }
+
+    fn failed(&self, error: &ProtocolError) -> Inbound {
+        if let Some(code) = self.watch.borrow().breach {
+            return Inbound::Broken(code);
+        }
+        match error {
+            // The codec reports text that is not UTF-8 as invalid data, and a lost socket as any other IO error.
+            ProtocolError::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                Inbound::Broken(CloseCode::InvalidPayload)
+            }
+            ProtocolError::Io(_) => Inbound::Gone,
+            ProtocolError::Overflow => Inbound::Broken(CloseCode::TooBig),
+            ProtocolError::UnmaskedFrame
+            | ProtocolError::MaskedFrame
+            | ProtocolError::InvalidOpcode(_)
+            | ProtocolError::InvalidLength(_)
+            | ProtocolError::BadOpCode
+            | ProtocolError::ContinuationNotStarted
+            | ProtocolError::ContinuationStarted
+            | ProtocolError::ContinuationFragment(_) => Inbound::Broken(CloseCode::ProtocolError),
+        }
+    }
+}
+
+/// The request's payload, cut off where it breaches the bounds.
+struct WatchedPayload {
+    payload: dev::Payload,
+    watch: Rc<RefCell<Watch>>,
+}
+
+impl Stream for WatchedPayload {
+    type Item = Result<Bytes, PayloadError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.watch.borrow().breach.is_some() {
+            return Poll::Ready(None);
+        }
+        let piece = match Pin::new(&mut self.payload).poll_next(context) {
+            Poll::Ready(Some(Ok(piece))) => piece,
+            other => return other,
+        };
+        let mut watch = self.watch.borrow_mut();
+        match watch.bounds.follow(&piece) {
+            Ok(()) => Poll::Ready(Some(Ok(piece))),
+            Err(breach) => {
+                watch.breach = Some(breach.code);
+                // The frames before the bad one were sent in good faith.
+                let good = piece.slice(..breach.good_bytes);
+                Poll::Ready((!good.is_empty()).then_some(Ok(good)))
+            }
+        }
+    }
+}
+
+/// The response's body: takes from the outbox whenever the worker wants bytes, one frame at a time, so
+/// that what waits is counted in the outbox and not hidden in a channel of actix-ws.
+struct OutboxBody {
+    /// The body made by actix-ws, which encodes what the session is given.
+    inner: BoxBody,
+    session: Option<Session>,
+    outbox: Outbox,
+}
+
+impl OutboxBody {
+    /// Hands one frame to the encoder, which has room: it was just found empty.
+    fn encode(&mut self, outgoing: Outgoing) {
+        let Some(mut session) = self.session.take() else {
+            return;
+        };
+        let sent = match outgoing {
+            Outgoing::Text(text) => session.text(text).now_or_never(),
+            Outgoing::Ping => session.ping(b"").now_or_never(),
+            Outgoing::Pong(payload) => session.pong(&payload).now_or_never(),
+            Outgoing::Close(code) => {
+                let reason = CloseReason {
+                    code: code.as_u16().into(),
+                    description: Some(code.reason().to_owned()),
+                };
+                // The session ends with its close frame.
+                let _ = session.close(Some(reason)).now_or_never();
+                return;
+            }
+        };
+        if matches!(sent, Some(Ok(()))) {
+            self.session = Some(session);
+        }
+    }
+}
+
+impl MessageBody for OutboxBody {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        loop {
+            if let Poll::Ready(bytes) = Pin::new(&mut self.inner).poll_next(context) {
+                return Poll::Ready(bytes);
+            }
+            match self.outbox.poll_next(context) {
+                Poll::Ready(Some(outgoing)) => self.encode(outgoing),
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}
+
+impl Drop for OutboxBody {
+    fn drop(&mut self) {
+        self.outbox.body_dropped();
+    }
+}

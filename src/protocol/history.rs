@@ -1,0 +1,38 @@
+//! A conversation's history: the body of `GET /api/chat/conversations/{id}/`.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::answer::ColumnBody;
+
+/// A conversation.
+#[derive(Debug, Clone, Serialize)]
+pub struct ConversationBody {
+    /// Its name.
+    pub conversation_id: String,
+    /// Oldest first.
+    pub turns: Vec<TurnBody>,
+}
+
+/// One question with what was answered. Rows are the first ones only, as many as the store keeps.
+#[derive(Debug, Clone, Serialize)]
+pub struct TurnBody {
+    /// The client's reference for the question.
+    pub request_id: String,
+    /// When it was asked (RFC 3339, UTC).
+    pub asked_at: String,
+    /// What was asked.
+    pub query: String,
+    /// What the person was told.
+    pub reply: String,
+    /// The SQL that ran; `null` where none did.
+    pub sql_query: Option<String>,
+    /// Name and type of each column.
+    pub columns: Vec<ColumnBody>,
+    /// The rows that were kept.
+    pub rows: Vec<Vec<Value>>,
+    /// Whether rows or parts of cells are missing.
+    pub truncated: bool,
+    /// `answered`, `clarified` or `declined`.
+    pub outcome: &'static str,
+}

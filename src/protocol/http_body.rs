@@ -1,0 +1,46 @@
+//! The JSON documents of the HTTP API beside the answer itself.
+
+use serde::Serialize;
+
+use super::error_code::ErrorCode;
+
+/// Every HTTP error, whatever its status.
+#[derive(Debug, Clone, Serialize)]
+pub struct HttpErrorBody {
+    /// A sentence for people.
+    pub error: String,
+    /// Stable, for programs.
+    pub code: ErrorCode,
+    /// The value of `X-Request-Id`.
+    pub request_id: String,
+}
+
+/// `GET /readyz`.
+#[derive(Debug, Clone, Serialize)]
+pub struct ReadinessBody {
+    /// `ready`, `degraded` (questions are answered, something beside them is not) or `not_ready`.
+    pub status: &'static str,
+    /// One entry a dependency.
+    pub checks: Vec<CheckBody>,
+}
+
+/// The state of one dependency.
+#[derive(Debug, Clone, Serialize)]
+pub struct CheckBody {
+    /// `database`, `store`, `provider` or `audit`.
+    pub name: &'static str,
+    /// `up`, `down` or `off` (not configured).
+    pub status: &'static str,
+    /// What is wrong, or why it is off, without hosts or names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<&'static str>,
+}
+
+/// `GET /healthz`.
+#[derive(Debug, Clone, Serialize)]
+pub struct HealthBody {
+    /// Always `ok`: a process that cannot say so does not answer.
+    pub status: &'static str,
+    /// The version of db-chat.
+    pub version: &'static str,
+}

@@ -1,0 +1,95 @@
+//! A pipeline's [`Answer`] to the [`AnswerBody`] that the socket and REST send.
+
+use crate::domain::result::{ResultColumn, ResultSet};
+use crate::domain::usage::TokenUsage;
+use crate::pipeline::event::{Answer, Clarification, Evidence};
+use crate::protocol::answer::{AnswerBody, ClarificationBody, ColumnBody, EvidenceBody, UsageBody};
+use serde_json::Value;
+
+use super::cells;
+use super::errors::shortfall_code;
+
+/// How many answers to pick from go with a question back to the person.
+const OPTIONS_MAX: usize = 4;
+
+/// Shapes an answer for the wire.
+#[must_use]
+pub fn answer_body(answer: Answer, request_id: String, conversation_id: String) -> AnswerBody {
+    let result = answer.result.unwrap_or_default();
+    let raw_result = if answer.sql.is_some() {
+        cells::markdown(&result)
+    } else {
+        String::new()
+    };
+    AnswerBody {
+        reply: answer.reply,
+        conversation_id,
+        sql_query: answer.sql,
+        raw_result,
+        columns: column_bodies(&result.columns),
+        rows: json_rows(&result),
+        row_count: result.rows.len(),
+        truncated: result.truncation.is_some(),
+        evidence: evidence_body(answer.evidence, &result),
+        usage: usage_body(answer.usage),
+        request_id,
+        error: answer.shortfall.map(shortfall_code),
+        clarification: answer.clarification.map(clarification_body),
+    }
+}
+
+/// Names and types of a result's columns.
+pub(super) fn column_bodies(columns: &[ResultColumn]) -> Vec<ColumnBody> {
+    columns
+        .iter()
+        .map(|column| ColumnBody {
+            name: column.name.clone(),
+            type_name: column.type_name.clone(),
+        })
+        .collect()
+}
+
+/// A result's rows, each cell as exact as JSON allows.
+pub(super) fn json_rows(result: &ResultSet) -> Vec<Vec<Value>> {
+    result
+        .rows
+        .iter()
+        .map(|row| {
+            row.iter()
+                .zip(&result.columns)
+                .map(|(cell, column)| cells::to_json(cell, column.kind))
+                .collect()
+        })
+        .collect()
+}
+
+fn evidence_body(evidence: Evidence, result: &ResultSet) -> EvidenceBody {
+    EvidenceBody {
+        tables: evidence.tables,
+        columns: evidence.columns,
+        filters: evidence.filters,
+        joins: evidence.joins,
+        row_count: result.rows.len(),
+        truncated: result.truncation.is_some(),
+        warnings: evidence.warnings,
+        unverified_numbers: evidence.unverified_numbers,
+    }
+}
+
+fn usage_body(usage: TokenUsage) -> UsageBody {
+    UsageBody {
+        calls: usage.calls,
+        input_tokens: usage.input_tokens,
+        cached_tokens: usage.cached_tokens,
+        output_tokens: usage.output_tokens,
+    }
+}
+
+fn clarification_body(clarification: Clarification) -> ClarificationBody {
+    let mut options = clarification.options;
+    options.truncate(OPTIONS_MAX);
+    ClarificationBody {
+        question: clarification.question,
+        options,
+    }
+}

@@ -1,0 +1,375 @@
+//! Every internal error to one [`WireError`]: the only such place. Texts here are what people read:
+//! they say what to do and hold no driver's, provider's or database's words.
+//!
+//! Matches are exhaustive without a wildcard, so that a new variant cannot go out unmapped.
+
+use std::borrow::Cow;
+
+use crate::conversations::StoreError;
+use crate::domain::question::QuestionFault;
+use crate::llm::LlmError;
+use crate::llm::error::AnsweredKind;
+use crate::pipeline::error::TurnError;
+use crate::pipeline::event::Shortfall;
+use crate::postgres::QueryError;
+use crate::protocol::client_frame::FrameFault;
+use crate::protocol::error_code::ErrorCode;
+use crate::protocol::server_frame::ErrorBody;
+
+/// What a client is told about an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WireError {
+    /// Stable, for programs.
+    pub code: ErrorCode,
+    /// A sentence for people.
+    pub message: Cow<'static, str>,
+}
+
+impl WireError {
+    /// An error with a sentence of its own.
+    #[must_use]
+    pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+        }
+    }
+
+    /// The body of an `error` frame.
+    #[must_use]
+    pub fn body(&self) -> ErrorBody {
+        ErrorBody {
+            code: self.code,
+            message: self.message.clone().into_owned(),
+            retryable: is_retryable(self.code),
+        }
+    }
+}
+
+/// Whether the same request may be sent again as it is, after a pause.
+#[must_use]
+pub const fn is_retryable(code: ErrorCode) -> bool {
+    match code {
+        ErrorCode::TooManyQuestions
+        | ErrorCode::TooManyConnections
+        | ErrorCode::ShuttingDown
+        | ErrorCode::RequestTimeout
+        | ErrorCode::ModelReplyInvalid
+        | ErrorCode::ProviderUnavailable
+        | ErrorCode::ProviderRateLimited
+        | ErrorCode::ProviderTimeout
+        | ErrorCode::DatabaseUnavailable
+        | ErrorCode::DatabaseBusy
+        | ErrorCode::StoreUnavailable
+        | ErrorCode::Cancelled
+        | ErrorCode::TurnLost => true,
+        ErrorCode::InvalidRequest
+        | ErrorCode::UnknownFrameType
+        | ErrorCode::QuestionMissing
+        | ErrorCode::QuestionTooLong
+        | ErrorCode::QuestionInvalid
+        | ErrorCode::InvalidConversationId
+        | ErrorCode::InvalidRequestId
+        | ErrorCode::DuplicateRequestId
+        | ErrorCode::RequestTooLarge
+        | ErrorCode::UnsupportedMediaType
+        | ErrorCode::NotFound
+        | ErrorCode::MethodNotAllowed
+        | ErrorCode::UpgradeRequired
+        | ErrorCode::HeadersTooLarge
+        | ErrorCode::OriginNotAllowed
+        | ErrorCode::ConversationNotFound
+        | ErrorCode::RequestNotFound
+        | ErrorCode::ProviderAuthentication
+        | ErrorCode::ProviderRejected
+        | ErrorCode::ProviderQuotaExceeded
+        | ErrorCode::ModelRefused
+        | ErrorCode::NotAnswerable
+        | ErrorCode::QueryRefused
+        | ErrorCode::QueryFailed
+        | ErrorCode::QueryTimeout
+        | ErrorCode::Internal => false,
+    }
+}
+
+/// The HTTP status that goes with a code. Codes that only stand in the `error` field of an answer
+/// (the question's outcome) go with 200.
+#[must_use]
+pub const fn http_status(code: ErrorCode) -> u16 {
+    match code {
+        ErrorCode::ModelRefused
+        | ErrorCode::ModelReplyInvalid
+        | ErrorCode::NotAnswerable
+        | ErrorCode::QueryRefused
+        | ErrorCode::QueryFailed
+        | ErrorCode::QueryTimeout => 200,
+        ErrorCode::InvalidRequest
+        | ErrorCode::UnknownFrameType
+        | ErrorCode::QuestionMissing
+        | ErrorCode::QuestionTooLong
+        | ErrorCode::QuestionInvalid
+        | ErrorCode::InvalidConversationId
+        | ErrorCode::InvalidRequestId => 400,
+        ErrorCode::OriginNotAllowed => 403,
+        ErrorCode::NotFound | ErrorCode::ConversationNotFound | ErrorCode::RequestNotFound => 404,
+        ErrorCode::MethodNotAllowed => 405,
+        ErrorCode::RequestTimeout => 408,
+        ErrorCode::DuplicateRequestId => 409,
+        ErrorCode::RequestTooLarge => 413,
+        ErrorCode::UnsupportedMediaType => 415,
+        ErrorCode::UpgradeRequired => 426,
+        ErrorCode::TooManyQuestions => 429,
+        ErrorCode::HeadersTooLarge => 431,
+        ErrorCode::Internal => 500,
+        ErrorCode::ProviderUnavailable
+        | ErrorCode::ProviderAuthentication
+        | ErrorCode::ProviderRejected => 502,
+        ErrorCode::TooManyConnections
+        | ErrorCode::ShuttingDown
+        | ErrorCode::ProviderRateLimited
+        | ErrorCode::ProviderQuotaExceeded
+        | ErrorCode::DatabaseUnavailable
+        | ErrorCode::DatabaseBusy
+        | ErrorCode::StoreUnavailable
+        | ErrorCode::Cancelled
+        | ErrorCode::TurnLost => 503,
+        ErrorCode::ProviderTimeout => 504,
+    }
+}
+
+/// The code in the `error` field of an answer that is none.
+#[must_use]
+pub const fn shortfall_code(shortfall: Shortfall) -> ErrorCode {
+    match shortfall {
+        Shortfall::NotAnswerable => ErrorCode::NotAnswerable,
+        Shortfall::QueryRefused => ErrorCode::QueryRefused,
+        Shortfall::QueryFailed => ErrorCode::QueryFailed,
+        Shortfall::QueryTimeout => ErrorCode::QueryTimeout,
+        Shortfall::ModelRefused => ErrorCode::ModelRefused,
+        Shortfall::ModelReplyInvalid => ErrorCode::ModelReplyInvalid,
+    }
+}
+
+impl From<&TurnError> for WireError {
+    fn from(error: &TurnError) -> Self {
+        match error {
+            TurnError::Cancelled => Self::new(ErrorCode::Cancelled, "The question was stopped."),
+            TurnError::Llm { source, purpose: _ } => source.into(),
+            TurnError::Database { source } => source.into(),
+            TurnError::Store { source } => source.into(),
+            TurnError::Internal { problem: _ } => Self::internal(),
+        }
+    }
+}
+
+impl From<&LlmError> for WireError {
+    fn from(error: &LlmError) -> Self {
+        match error {
+            LlmError::Connect { .. } => Self::new(
+                ErrorCode::ProviderUnavailable,
+                "The language model cannot be reached right now. Please try again in a moment.",
+            ),
+            LlmError::Timeout { .. } => Self::new(
+                ErrorCode::ProviderTimeout,
+                "The language model took too long. Please try again.",
+            ),
+            LlmError::Interrupted { .. } => Self::new(
+                ErrorCode::ProviderUnavailable,
+                "The language model broke off in the middle of its reply. Please try again.",
+            ),
+            LlmError::Answered { kind, .. } => answered(*kind),
+        }
+    }
+}
+
+fn answered(kind: AnsweredKind) -> WireError {
+    match kind {
+        AnsweredKind::Authentication => WireError::new(
+            ErrorCode::ProviderAuthentication,
+            "The language model's provider does not accept this server's key. Please tell the operator.",
+        ),
+        AnsweredKind::QuotaExceeded => WireError::new(
+            ErrorCode::ProviderQuotaExceeded,
+            "This server's account with the language model's provider has no quota left. Please tell the operator.",
+        ),
+        AnsweredKind::RateLimited => WireError::new(
+            ErrorCode::ProviderRateLimited,
+            "The language model is getting too many requests. Please try again in a moment.",
+        ),
+        AnsweredKind::Unavailable => WireError::new(
+            ErrorCode::ProviderUnavailable,
+            "The language model is not available right now. Please try again in a moment.",
+        ),
+        AnsweredKind::TooLarge => WireError::new(
+            ErrorCode::ProviderRejected,
+            "The question with its conversation is more than the language model can take. Please start a new conversation.",
+        ),
+        AnsweredKind::Rejected => WireError::new(
+            ErrorCode::ProviderRejected,
+            "The language model's provider refused the request. Please tell the operator.",
+        ),
+    }
+}
+
+impl From<&QueryError> for WireError {
+    fn from(error: &QueryError) -> Self {
+        match error {
+            QueryError::Unavailable { .. } => Self::new(
+                ErrorCode::DatabaseUnavailable,
+                "The database cannot be reached right now. Please try again in a moment.",
+            ),
+            QueryError::PoolTimeout { .. } => Self::new(
+                ErrorCode::DatabaseBusy,
+                "The database is busy with other questions. Please try again in a moment.",
+            ),
+            // Both are outcomes that the pipeline turns into an answer; here they are for completeness.
+            QueryError::Refused { .. } => Self::new(
+                ErrorCode::QueryFailed,
+                "The database could not run the query. Please ask in another way.",
+            ),
+            QueryError::StatementTimeout { .. } => Self::new(
+                ErrorCode::QueryTimeout,
+                "The query took too long. Please ask for less, for example a shorter time span.",
+            ),
+            QueryError::Cancelled => Self::new(ErrorCode::Cancelled, "The question was stopped."),
+        }
+    }
+}
+
+impl From<&StoreError> for WireError {
+    fn from(error: &StoreError) -> Self {
+        match error {
+            StoreError::Unavailable { .. } => Self::new(
+                ErrorCode::StoreUnavailable,
+                "Conversations cannot be read or saved right now. Please try again in a moment.",
+            ),
+            StoreError::Corrupt { .. } => Self::new(
+                ErrorCode::Internal,
+                "This conversation cannot be read any more. Please start a new one.",
+            ),
+        }
+    }
+}
+
+impl From<QuestionFault> for WireError {
+    fn from(fault: QuestionFault) -> Self {
+        match fault {
+            QuestionFault::Blank => Self::new(
+                ErrorCode::QuestionMissing,
+                "The question is empty. Please write what you want to know in `query`.",
+            ),
+            QuestionFault::TooLong { chars_max } => Self::new(
+                ErrorCode::QuestionTooLong,
+                format!("The question is too long. Please keep it within {chars_max} characters."),
+            ),
+            QuestionFault::ControlCharacter => Self::new(
+                ErrorCode::QuestionInvalid,
+                "The question holds control characters. Please remove them.",
+            ),
+        }
+    }
+}
+
+impl From<FrameFault> for WireError {
+    fn from(fault: FrameFault) -> Self {
+        match fault {
+            FrameFault::NotJson { line, column } => Self::new(
+                ErrorCode::InvalidRequest,
+                format!(
+                    "This is not valid JSON (line {line}, column {column}). Please send one JSON object with each field once."
+                ),
+            ),
+            FrameFault::NotAnObject => Self::new(
+                ErrorCode::InvalidRequest,
+                "Please send a JSON object such as {\"query\": \"How many customers are there?\"}.",
+            ),
+            FrameFault::WrongType { field, expected } => Self::new(
+                ErrorCode::InvalidRequest,
+                format!("`{field}` must be {expected}."),
+            ),
+            FrameFault::Missing { field } => {
+                Self::new(ErrorCode::InvalidRequest, format!("`{field}` is missing."))
+            }
+            FrameFault::UnknownType => Self::new(
+                ErrorCode::UnknownFrameType,
+                "`type` must be `query`, `cancel` or `resume`; a frame without it is a question.",
+            ),
+        }
+    }
+}
+
+impl WireError {
+    /// A fault of db-chat itself; the log knows more.
+    #[must_use]
+    pub fn internal() -> Self {
+        Self::new(
+            ErrorCode::Internal,
+            "Something went wrong inside the server. Please try again; if it stays, tell the operator the request id.",
+        )
+    }
+
+    /// The server is stopping.
+    #[must_use]
+    pub fn shutting_down() -> Self {
+        Self::new(
+            ErrorCode::ShuttingDown,
+            "The server is restarting. Please ask again in a moment.",
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_provider_or_the_driver_said_stays_inside() {
+        let secret = "db.internal:5432 sk-secret salaries";
+        let source = || -> Box<dyn std::error::Error + Send + Sync> { secret.into() };
+        let errors = [
+            TurnError::Internal {
+                problem: secret.to_owned(),
+            },
+            TurnError::Database {
+                source: QueryError::Unavailable { source: source() },
+            },
+            TurnError::Database {
+                source: QueryError::Refused {
+                    sqlstate: "42P01".to_owned(),
+                    message: secret.to_owned(),
+                    hint: Some(secret.to_owned()),
+                    position: None,
+                },
+            },
+            TurnError::Store {
+                source: StoreError::Corrupt { source: source() },
+            },
+            TurnError::Llm {
+                purpose: "sql",
+                source: LlmError::Answered {
+                    provider: "openai",
+                    kind: AnsweredKind::Authentication,
+                    status: 401,
+                    message: secret.to_owned(),
+                },
+            },
+        ];
+        for error in errors {
+            let message = WireError::from(&error).message;
+            for word in ["internal:", "sk-", "salaries", "42P01", "openai"] {
+                assert!(!message.contains(word), "{message}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_status_of_the_server_kind_is_never_given_for_bad_input() {
+        for code in ErrorCode::ALL {
+            let status = http_status(*code);
+            assert!(matches!(status, 200 | 400..=431 | 500..=504), "{code:?}");
+            if is_retryable(*code) {
+                assert!(!matches!(status, 400..=407), "{code:?}");
+            }
+        }
+    }
+}
