@@ -3,7 +3,13 @@
 mod catalog;
 mod conversations;
 mod execute;
+mod hostile_input;
+mod layers;
 mod private_postgres;
 mod providers;
 mod readme;
+mod rest;
+mod shutdown;
+mod socket;
+mod sse;
 mod support;
