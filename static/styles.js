@@ -123,7 +123,7 @@ details[open] > summary::before { rotate: 45deg; }
 dt { color: var(--quiet); font-size: .75rem; font-weight: 600; }
 dd + dt { margin-top: .5rem; }
 
-.samples { padding: .75rem 1.25rem; max-height: 45%; overflow-y: auto; }
+.samples { padding: .75rem 1.25rem; max-height: 56%; overflow-y: auto; }
 .composer { display: flex; align-items: flex-end; gap: .5rem; margin: .5rem 1rem 0; padding: .35rem; border: 1px solid var(--edge); border-radius: 1.4rem; }
 .composer:focus-within { border-color: var(--accent); box-shadow: 0 0 0 1px var(--accent); }
 textarea { flex: 1; min-width: 0; max-height: 12rem; padding: .4rem .5rem .4rem .8rem; border: 0; background: none; resize: none; field-sizing: content; line-height: 1.5; overflow-wrap: anywhere; }

@@ -5,4 +5,5 @@ mod conversations;
 mod execute;
 mod private_postgres;
 mod providers;
+mod readme;
 mod support;

@@ -307,7 +307,6 @@ impl Parser<'_, '_> {
         })
         .is_some()
     }
-
 }
 
 /// Whether a word looks like a past participle, the form that dates follow.
