@@ -81,6 +81,7 @@ pub fn resolve(
         policy: PolicyConfig {
             allowed_tables: text(&layers, "ALLOWED_TABLES"),
             allowed_models: text(&layers, "ALLOWED_MODELS"),
+            allowed_extensions: list(&text(&layers, "ALLOWED_EXTENSIONS")),
         },
         conversations: conversations(&mut layers),
         state: StateConfig {
@@ -229,11 +230,14 @@ fn limits(layers: &mut Layers) -> Limits {
         schema_context_tokens_max: limit(layers, "SCHEMA_CONTEXT_TOKENS_MAX"),
         conversation_messages_max: limit(layers, "CONVERSATION_MESSAGES_MAX"),
         conversation_bytes_max: limit(layers, "CONVERSATION_BYTES_MAX"),
+        store_timeout_ms: limit(layers, "STORE_TIMEOUT_MS"),
+        memory_store_bytes_max: limit(layers, "MEMORY_STORE_BYTES_MAX"),
         llm_first_token_timeout_ms: limit(layers, "LLM_FIRST_TOKEN_TIMEOUT_MS"),
         llm_idle_timeout_ms: limit(layers, "LLM_IDLE_TIMEOUT_MS"),
         llm_total_timeout_ms: limit(layers, "LLM_TOTAL_TIMEOUT_MS"),
         llm_retries_max: limit(layers, "LLM_RETRIES_MAX"),
         llm_output_tokens_max: limit(layers, "LLM_OUTPUT_TOKENS_MAX"),
+        llm_reply_bytes_max: limit(layers, "LLM_REPLY_BYTES_MAX"),
         repairs_max: limit(layers, "REPAIRS_MAX"),
         ping_interval_ms: limit(layers, "PING_INTERVAL_MS"),
         pong_timeout_ms: limit(layers, "PONG_TIMEOUT_MS"),

@@ -103,6 +103,8 @@ pub struct PolicyConfig {
     pub allowed_tables: String,
     /// `ALLOWED_MODELS`: comma-separated Django model names.
     pub allowed_models: String,
+    /// Extensions whose functions, operators and types may be used.
+    pub allowed_extensions: Vec<String>,
 }
 
 /// Where conversations live.

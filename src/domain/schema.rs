@@ -22,6 +22,8 @@ pub struct Catalog {
     pub types: Vec<NamedType>,
     /// Names that the database defines outside `pg_catalog`, which therefore are not builtins any more.
     pub foreign_names: ForeignNames,
+    /// Installed extensions, by name.
+    pub extensions: Vec<Extension>,
 }
 
 /// What one policy lets be seen of a catalog. Relations that are not allowed are gone; hidden columns
@@ -42,6 +44,8 @@ pub struct Snapshot {
     pub types: Vec<NamedType>,
     /// Names that are not builtins any more.
     pub foreign_names: ForeignNames,
+    /// The installed extensions that the policy allows, by name.
+    pub extensions: Vec<Extension>,
     /// How many relations the policy hides.
     pub hidden_relations_count: usize,
 }
@@ -190,8 +194,13 @@ pub enum NamedTypeKind {
     },
 }
 
-/// Names which the database defines outside `pg_catalog`. A call, symbol or cast with such a name
-/// could mean the user's object, so the guard does not treat it as a builtin.
+/// Names which the database defines itself. A call, symbol or cast with such a name could mean the
+/// user's object, so the guard does not treat it as a builtin.
+///
+/// What belongs to an extension is left out (`pg_depend.deptype = 'e'`) unless it lies in `pg_catalog`:
+/// queries run with `search_path = pg_catalog`, so an extension that overloads a builtin, as `citext`
+/// and `hstore` do, cannot be meant, and refusing `lower` or `->` in such a database would refuse most
+/// questions. What anybody added to `pg_catalog` (OID 16384 or above) is included.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ForeignNames {
     /// Function, procedure and aggregate names (`pg_proc.proname`).
@@ -200,7 +209,23 @@ pub struct ForeignNames {
     pub operators: BTreeSet<String>,
     /// Type names (`pg_type.typname`), row types of relations included.
     pub types: BTreeSet<String>,
-    /// Casts that run a function from outside `pg_catalog`, or touch a type from outside it, as
-    /// (source, target) pairs of `schema.name`.
+    /// Casts that run a function from outside `pg_catalog`, as (source, target) pairs of `schema.name`.
     pub casts: BTreeSet<(String, String)>,
+    /// Those of `casts` that PostgreSQL applies without being asked (`castcontext = 'i'`).
+    pub implicit_casts: BTreeSet<(String, String)>,
+}
+
+/// An installed extension and the names that it brought.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Extension {
+    /// Its name, e.g. `pg_trgm`.
+    pub name: String,
+    /// The schema that its objects are in (`pg_extension.extnamespace`).
+    pub schema: String,
+    /// Names of its functions and aggregates in that schema.
+    pub functions: BTreeSet<String>,
+    /// Symbols of its operators in that schema.
+    pub operators: BTreeSet<String>,
+    /// Names of its types in that schema, array types left out.
+    pub types: BTreeSet<String>,
 }

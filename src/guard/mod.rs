@@ -3,10 +3,29 @@
 //! In: [`DraftSql`](crate::domain::sql::DraftSql) and a [`Snapshot`](crate::domain::schema::Snapshot).
 //! Out: [`CheckedSql`], whose only maker is [`check`], or a [`Rejection`].
 
+mod builtins;
+mod calls;
+mod checker;
+mod columns;
+mod emit;
+mod expressions;
+mod from;
+mod hints;
 pub mod policy;
+mod prescan;
+mod query;
 mod rejection;
+mod scope;
+mod size;
+mod tables;
+mod targets;
+mod types;
+mod xml;
 
+pub use prescan::SQL_BYTES_MAX;
 pub use rejection::{Rejection, RejectionCode};
+
+use pg_query::NodeEnum;
 
 use crate::domain::schema::Snapshot;
 use crate::domain::sql::DraftSql;
@@ -28,7 +47,9 @@ pub struct QueryFacts {
     pub filters: Vec<String>,
     /// Join conditions, as SQL, in the order of the text.
     pub joins: Vec<String>,
-    /// Output names of the outermost select list, where the text gives them.
+    /// Output names of the outermost query, as PostgreSQL gives them. Not unique.
+    pub output_names: Vec<String>,
+    /// Whether the outermost query has a LIMIT.
     pub has_limit: bool,
     /// Whether the outermost query has an ORDER BY.
     pub has_order: bool,
@@ -66,9 +87,41 @@ impl CheckedSql {
 /// # Errors
 /// A [`Rejection`]: an outcome for the model and the person, not a fault.
 pub fn check(draft: &DraftSql, snapshot: &Snapshot) -> Result<CheckedSql, Rejection> {
-    let _ = (draft, snapshot);
-    Err(Rejection::new(
-        RejectionCode::ParseError,
-        "The guard is being written.",
-    ))
+    prescan::prescan(draft.as_str())?;
+    let mut tree = emit::parse(draft.as_str())?;
+    let [statement] = tree.stmts.as_mut_slice() else {
+        return Err(Rejection::new(
+            RejectionCode::NotOneStatement,
+            "Exactly one SELECT statement is expected.",
+        ));
+    };
+    let mut checker = checker::Checker::new(snapshot);
+    match statement.stmt.as_mut().and_then(|node| node.node.as_mut()) {
+        Some(NodeEnum::SelectStmt(query)) => checker.outermost(query)?,
+        Some(
+            NodeEnum::InsertStmt(_)
+            | NodeEnum::UpdateStmt(_)
+            | NodeEnum::DeleteStmt(_)
+            | NodeEnum::MergeStmt(_),
+        ) => {
+            return Err(Rejection::new(
+                RejectionCode::NotReadOnly,
+                "Only SELECT is allowed; nothing can be written.",
+            ));
+        }
+        _ => {
+            return Err(Rejection::new(
+                RejectionCode::NotAQuery,
+                "Only SELECT, VALUES and TABLE are allowed.",
+            ));
+        }
+    }
+    let text = emit::text_of_tree(&tree)?;
+    let (tables, columns) = checker.evidence();
+    Ok(CheckedSql {
+        text,
+        tables,
+        columns,
+        facts: checker.facts,
+    })
 }

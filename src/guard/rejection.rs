@@ -9,6 +9,9 @@ pub struct Rejection {
     reason: String,
 }
 
+/// What the guard's rules give: something that was found to be allowed, or the reason why not.
+pub(super) type Checked<T> = Result<T, Rejection>;
+
 /// The stable names of the guard's rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RejectionCode {
@@ -68,6 +71,15 @@ impl Rejection {
             code,
             reason: reason.into(),
         }
+    }
+
+    /// The refusal of a text for which no verdict was reached: what is not proved is not run.
+    #[must_use]
+    pub fn not_checked() -> Self {
+        Self::new(
+            RejectionCode::TooComplex,
+            "The query could not be checked in time; write a simpler one.",
+        )
     }
 
     /// Which rule.

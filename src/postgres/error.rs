@@ -1,6 +1,9 @@
 //! What can go wrong at the database, recognised by type and SQLSTATE, never by message text.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio_postgres::error::{ErrorPosition, Severity};
 
 /// A database operation that did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -39,4 +42,75 @@ pub enum QueryError {
     /// The turn's cancellation token fired; PostgreSQL was told to stop.
     #[error("the query was cancelled")]
     Cancelled,
+}
+
+impl QueryError {
+    /// Sorts a driver's error by its SQLSTATE. What has none came from the connection.
+    pub(super) fn from_driver(error: tokio_postgres::Error) -> Self {
+        let Some(answer) = error.as_db_error() else {
+            return Self::unavailable(error);
+        };
+        let sqlstate = answer.code().code();
+        if answer.parsed_severity().is_some_and(is_fatal) || is_connection_class(sqlstate) {
+            return Self::unavailable(error);
+        }
+        let position = match answer.position() {
+            Some(ErrorPosition::Original(position)) => Some(*position),
+            // In a query that PostgreSQL made itself, e.g. inside a function: not in ours.
+            Some(ErrorPosition::Internal { .. }) | None => None,
+        };
+        Self::Refused {
+            sqlstate: sqlstate.to_owned(),
+            message: answer.message().to_owned(),
+            hint: answer.hint().map(str::to_owned),
+            position,
+        }
+    }
+
+    /// The same failure for another caller who waited for the same outcome.
+    pub(super) fn shared(error: &Arc<Self>) -> Self {
+        match error.as_ref() {
+            Self::Unavailable { .. } => Self::unavailable(SharedError(Arc::clone(error))),
+            Self::PoolTimeout { waited } => Self::PoolTimeout { waited: *waited },
+            Self::Refused {
+                sqlstate,
+                message,
+                hint,
+                position,
+            } => Self::Refused {
+                sqlstate: sqlstate.clone(),
+                message: message.clone(),
+                hint: hint.clone(),
+                position: *position,
+            },
+            Self::StatementTimeout { after } => Self::StatementTimeout { after: *after },
+            Self::Cancelled => Self::Cancelled,
+        }
+    }
+
+    /// The connection could not be made or used.
+    pub(super) fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Unavailable {
+            source: source.into(),
+        }
+    }
+}
+
+/// A cause that several errors have in common.
+#[derive(Debug, thiserror::Error)]
+#[error("a check that others were waiting for failed")]
+struct SharedError(#[source] Arc<QueryError>);
+
+/// FATAL and PANIC end the session, whatever the reason.
+fn is_fatal(severity: Severity) -> bool {
+    matches!(severity, Severity::Fatal | Severity::Panic)
+}
+
+/// Class 08 (connection), 57P01 to 57P05 (shutdown, crash, starting, database dropped, idle), 53300 (too many connections).
+fn is_connection_class(sqlstate: &str) -> bool {
+    sqlstate.starts_with("08")
+        || matches!(
+            sqlstate,
+            "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "53300"
+        )
 }

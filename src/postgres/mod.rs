@@ -1,5 +1,11 @@
 //! The database being asked: its pool, its catalog, and the one function that runs checked SQL.
 
+pub mod catalog;
+mod connection_string;
 pub mod error;
+pub mod pool;
+pub mod read_only;
+mod tls;
+mod types;
 
 pub use error::QueryError;

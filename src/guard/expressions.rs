@@ -1,0 +1,613 @@
+//! Expressions: every kind of node that one can be made of. A kind that is not here is refused.
+
+use pg_query::NodeEnum;
+use pg_query::protobuf::{
+    AArrayExpr, AConst, AExpr, AExprKind, AIndices, AIndirection, BoolExpr, BooleanTest, CaseExpr,
+    CaseWhen, CoalesceExpr, CollateClause, GroupingFunc, MinMaxExpr, MinMaxOp, Node, NullTest,
+    RowExpr, SqlValueFunction, SqlValueFunctionOp, SubLink, SubLinkType, TypeCast, a_const,
+};
+
+use super::builtins;
+use super::checker::{
+    Checker, OutputName, Value, expect_empty, not_supported, text_node, texts_of,
+};
+use super::emit;
+use super::query::faulty;
+use super::rejection::{Checked, Rejection, RejectionCode};
+use super::scope::ValueType;
+use super::size::{self, Size};
+
+impl Checker<'_> {
+    /// Reads an expression.
+    pub(super) fn expression(&mut self, node: &mut Node) -> Checked<Value> {
+        self.deeper(|checker| match node.node.as_mut() {
+            Some(NodeEnum::ColumnRef(reference)) => checker.column_reference(reference),
+            Some(NodeEnum::AConst(constant)) => checker.constant(constant),
+            Some(NodeEnum::AExpr(operation)) => checker.operation(operation),
+            Some(NodeEnum::BoolExpr(logic)) => checker.logic(logic),
+            Some(NodeEnum::FuncCall(call)) => checker.call(call),
+            Some(NodeEnum::TypeCast(cast)) => checker.cast(cast),
+            Some(NodeEnum::CaseExpr(case)) => checker.case(case),
+            Some(NodeEnum::CoalesceExpr(coalesce)) => {
+                let CoalesceExpr {
+                    xpr,
+                    coalescetype,
+                    coalescecollid,
+                    args,
+                    location: _,
+                } = coalesce.as_mut();
+                expect_empty(
+                    xpr.is_none() && *coalescetype == 0 && *coalescecollid == 0,
+                    "An analyzed COALESCE",
+                )?;
+                Ok(Value {
+                    name: name(2, "coalesce"),
+                    ..checker.either(args)?
+                })
+            }
+            Some(NodeEnum::MinMaxExpr(min_max)) => {
+                let MinMaxExpr {
+                    xpr,
+                    minmaxtype,
+                    minmaxcollid,
+                    inputcollid,
+                    op,
+                    args,
+                    location: _,
+                } = min_max.as_mut();
+                expect_empty(
+                    xpr.is_none() && *minmaxtype == 0 && *minmaxcollid == 0 && *inputcollid == 0,
+                    "An analyzed GREATEST",
+                )?;
+                let greatest = MinMaxOp::try_from(*op) == Ok(MinMaxOp::IsGreatest);
+                Ok(Value {
+                    name: name(2, if greatest { "greatest" } else { "least" }),
+                    ..checker.either(args)?
+                })
+            }
+            Some(NodeEnum::NullTest(test)) => {
+                let NullTest {
+                    xpr,
+                    arg,
+                    nulltesttype: _,
+                    argisrow,
+                    location: _,
+                } = test.as_mut();
+                expect_empty(xpr.is_none() && !*argisrow, "An analyzed NULL test")?;
+                checker.optional(arg.as_deref_mut())?;
+                Ok(Value::default())
+            }
+            Some(NodeEnum::BooleanTest(test)) => {
+                let BooleanTest {
+                    xpr,
+                    arg,
+                    booltesttype: _,
+                    location: _,
+                } = test.as_mut();
+                expect_empty(xpr.is_none(), "An analyzed test")?;
+                checker.optional(arg.as_deref_mut())?;
+                Ok(Value::default())
+            }
+            Some(NodeEnum::SubLink(link)) => checker.sub_link(link),
+            Some(NodeEnum::AArrayExpr(array)) => {
+                let AArrayExpr {
+                    elements,
+                    list_start: _,
+                    list_end: _,
+                    location: _,
+                } = array;
+                let values = checker.expressions(elements)?;
+                let sizes: Vec<Size> = values.iter().map(|value| value.size).collect();
+                Ok(Value {
+                    size: size::array_size(&sizes)?,
+                    name: name(2, "array"),
+                    ..joined(values)
+                })
+            }
+            Some(NodeEnum::RowExpr(row)) => {
+                let RowExpr {
+                    xpr,
+                    args,
+                    row_typeid,
+                    row_format: _,
+                    colnames,
+                    location: _,
+                } = row.as_mut();
+                expect_empty(
+                    xpr.is_none() && *row_typeid == 0 && colnames.is_empty(),
+                    "An analyzed row",
+                )?;
+                let values = checker.expressions_with_stars(args)?;
+                let size = values
+                    .iter()
+                    .map(|value| value.size)
+                    .reduce(Size::plus)
+                    .unwrap_or_default();
+                Ok(Value {
+                    value_type: ValueType::of_row().join(joined(values).value_type),
+                    size,
+                    name: name(2, "row"),
+                })
+            }
+            Some(NodeEnum::AIndirection(indirection)) => checker.indirection(indirection),
+            Some(NodeEnum::CollateClause(collate)) => {
+                let CollateClause {
+                    arg,
+                    collname,
+                    location: _,
+                } = collate.as_mut();
+                checker.collation(collname)?;
+                checker.optional(arg.as_deref_mut())
+            }
+            Some(NodeEnum::GroupingFunc(grouping)) => {
+                let GroupingFunc {
+                    xpr,
+                    args,
+                    refs,
+                    agglevelsup,
+                    location: _,
+                } = grouping.as_mut();
+                expect_empty(
+                    xpr.is_none() && refs.is_empty() && *agglevelsup == 0,
+                    "An analyzed GROUPING",
+                )?;
+                checker.expressions(args)?;
+                Ok(Value::named("grouping"))
+            }
+            Some(NodeEnum::SqlvalueFunction(function)) => checker.value_function(function),
+            Some(NodeEnum::XmlExpr(xml)) => checker.xml_expression(xml),
+            Some(NodeEnum::XmlSerialize(xml)) => checker.xml_serialize(xml),
+            Some(NodeEnum::ParamRef(_)) => Err(not_supported(
+                "A parameter such as $1 has no value; a literal must stand there, and a parameter",
+            )),
+            Some(NodeEnum::SetToDefault(_)) => Err(not_supported("DEFAULT")),
+            Some(other) => Err(checker.json_refusal(other)),
+            None => Err(not_supported("An empty expression")),
+        })
+    }
+
+    /// Reads a list of expressions, in which a star is a whole row.
+    pub(super) fn expressions(&mut self, nodes: &mut [Node]) -> Checked<Vec<Value>> {
+        nodes.iter_mut().map(|node| self.expression(node)).collect()
+    }
+
+    /// Reads a list of expressions in which a star stands for its columns: ROW(…) and VALUES.
+    pub(super) fn expressions_with_stars(&mut self, nodes: &mut [Node]) -> Checked<Vec<Value>> {
+        let mut values = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            if let Some(NodeEnum::ColumnRef(reference)) = node.node.as_ref()
+                && let Some(columns) = self.star(reference)?
+            {
+                values.extend(columns.into_iter().map(|column| Value {
+                    value_type: column.value,
+                    size: column.size,
+                    name: OutputName::default(),
+                }));
+                continue;
+            }
+            values.push(self.expression(node)?);
+        }
+        Ok(values)
+    }
+
+    /// Reads an expression that may be missing.
+    pub(super) fn optional(&mut self, node: Option<&mut Node>) -> Checked<Value> {
+        node.map_or_else(|| Ok(Value::default()), |node| self.expression(node))
+    }
+
+    /// Checks an operator's name and gives its symbol.
+    pub(super) fn operator(&mut self, names: &mut Vec<Node>) -> Checked<String> {
+        let parts = texts_of(names).unwrap_or_default();
+        let (schema, symbol) = match parts.as_slice() {
+            [symbol] => (None, (*symbol).to_owned()),
+            [schema, symbol] => (Some(*schema), (*symbol).to_owned()),
+            _ => return Err(not_supported("This kind of operator name")),
+        };
+        let is_foreign = self.snapshot.foreign_names.operators.contains(&symbol);
+        let is_catalog = schema.is_none_or(|schema| schema == "pg_catalog");
+        if is_catalog && builtins::is_operator(&symbol) && !is_foreign {
+            return Ok(symbol);
+        }
+        let of_extension = self.snapshot.extensions.iter().find(|extension| {
+            extension.operators.contains(&symbol)
+                && schema.is_none_or(|schema| schema == extension.schema)
+        });
+        if let Some(extension) = of_extension.filter(|_| !is_foreign) {
+            *names = vec![text_node(&extension.schema), text_node(&symbol)];
+            return Ok(symbol);
+        }
+        Err(Rejection::new(
+            RejectionCode::OperatorNotAllowed,
+            format!("The operator {symbol} is not one that may be used; use a builtin one."),
+        ))
+    }
+
+    fn constant(&self, constant: &AConst) -> Checked<Value> {
+        let AConst {
+            isnull: _,
+            location: _,
+            val,
+        } = constant;
+        let size = match val {
+            None | Some(a_const::Val::Boolval(_)) => Size::of_literal("0"),
+            Some(a_const::Val::Ival(number)) => Size::of_literal(&number.ival.to_string()),
+            Some(a_const::Val::Fval(number)) => {
+                let is_plain = number.fval.bytes().all(|byte| {
+                    byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-')
+                });
+                if !is_plain && self.server_version() < 16 {
+                    return Err(not_supported("This spelling of a number"));
+                }
+                Size::of_literal(&number.fval)
+            }
+            Some(a_const::Val::Sval(text)) => Size::of_literal(&text.sval),
+            Some(a_const::Val::Bsval(bits)) => Size::of_literal(&bits.bsval),
+        };
+        Ok(Value {
+            size,
+            ..Value::default()
+        })
+    }
+
+    fn operation(&mut self, operation: &mut AExpr) -> Checked<Value> {
+        let AExpr {
+            kind,
+            name: names,
+            lexpr,
+            rexpr,
+            rexpr_list_start: _,
+            rexpr_list_end: _,
+            location: _,
+        } = operation;
+        let kind = AExprKind::try_from(*kind).unwrap_or(AExprKind::Undefined);
+        let left = match lexpr {
+            Some(left) => Some(self.expression(left)?),
+            None => None,
+        };
+        let Some(right) = rexpr else {
+            return Err(not_supported("An operator without its right side"));
+        };
+        match kind {
+            AExprKind::AexprOp => {
+                let symbol = self.operator(names)?;
+                if matches!(symbol.as_str(), "@?" | "@@") {
+                    // What is not a literal is no JSON path, or was looked at where it was cast to one.
+                    if let Some(path) = emit::text_literal(right) {
+                        size::check_json_path(path)?;
+                    }
+                }
+                let right = self.expression(right)?;
+                let size =
+                    size::operator_size(&symbol, left.as_ref().map(|left| left.size), right.size)?;
+                let value_type = if is_comparison(&symbol) {
+                    ValueType::default()
+                } else {
+                    left.map(|left| left.value_type)
+                        .unwrap_or_default()
+                        .join(right.value_type)
+                };
+                Ok(Value {
+                    value_type,
+                    size,
+                    name: OutputName::default(),
+                })
+            }
+            AExprKind::AexprIn
+            | AExprKind::AexprBetween
+            | AExprKind::AexprNotBetween
+            | AExprKind::AexprBetweenSym
+            | AExprKind::AexprNotBetweenSym => {
+                // BETWEEN is written with words where an operator's name would be; it means <= and >=.
+                if kind == AExprKind::AexprIn {
+                    self.operator(names)?;
+                } else {
+                    for symbol in ["<=", ">="] {
+                        self.operator(&mut vec![text_node(symbol)])?;
+                    }
+                }
+                match right.node.as_mut() {
+                    Some(NodeEnum::List(list)) => self.expressions(&mut list.items)?,
+                    _ => return Err(not_supported("This kind of list")),
+                };
+                Ok(Value::default())
+            }
+            AExprKind::AexprNullif => {
+                self.operator(names)?;
+                self.expression(right)?;
+                Ok(Value {
+                    name: name(2, "nullif"),
+                    ..left.unwrap_or_default()
+                })
+            }
+            AExprKind::AexprOpAny
+            | AExprKind::AexprOpAll
+            | AExprKind::AexprDistinct
+            | AExprKind::AexprNotDistinct
+            | AExprKind::AexprLike
+            | AExprKind::AexprIlike
+            | AExprKind::AexprSimilar => {
+                self.operator(names)?;
+                self.expression(right)?;
+                Ok(Value::default())
+            }
+            AExprKind::Undefined => Err(not_supported("This kind of operator")),
+        }
+    }
+
+    fn logic(&mut self, logic: &mut BoolExpr) -> Checked<Value> {
+        let BoolExpr {
+            xpr,
+            boolop: _,
+            args,
+            location: _,
+        } = logic;
+        expect_empty(xpr.is_none(), "An analyzed condition")?;
+        self.expressions(args)?;
+        Ok(Value::default())
+    }
+
+    fn cast(&mut self, cast: &mut TypeCast) -> Checked<Value> {
+        let TypeCast {
+            arg,
+            type_name,
+            location: _,
+        } = cast;
+        let (Some(argument), Some(type_name)) = (arg, type_name) else {
+            return Err(not_supported("A cast without a type"));
+        };
+        let last_name = texts_of(&type_name.names)
+            .and_then(|names| names.last().map(|name| (*name).to_owned()))
+            .unwrap_or_default();
+        let target = self.type_name(type_name)?;
+        self.literal_conversion(argument, &target)?;
+        let value = self.expression(argument)?;
+        let value = self.conversion(value, &target)?;
+        if value.name.strength <= 1 {
+            return Ok(Value {
+                name: OutputName {
+                    strength: 1,
+                    text: last_name.into(),
+                },
+                ..value
+            });
+        }
+        Ok(value)
+    }
+
+    fn case(&mut self, case: &mut CaseExpr) -> Checked<Value> {
+        let CaseExpr {
+            xpr,
+            casetype,
+            casecollid,
+            arg,
+            args,
+            defresult,
+            location: _,
+        } = case;
+        expect_empty(
+            xpr.is_none() && *casetype == 0 && *casecollid == 0,
+            "An analyzed CASE",
+        )?;
+        if arg.is_some() {
+            self.operator(&mut vec![text_node("=")])?;
+        }
+        self.optional(arg.as_deref_mut())?;
+        let mut results = Vec::with_capacity(args.len() + 1);
+        for node in args {
+            let Some(NodeEnum::CaseWhen(when)) = node.node.as_mut() else {
+                return Err(not_supported("This kind of CASE branch"));
+            };
+            let CaseWhen {
+                xpr,
+                expr,
+                result,
+                location: _,
+            } = when.as_mut();
+            expect_empty(xpr.is_none(), "An analyzed CASE")?;
+            self.optional(expr.as_deref_mut())?;
+            results.push(self.optional(result.as_deref_mut())?);
+        }
+        let default = self.optional(defresult.as_deref_mut())?;
+        let output_name = if default.name.strength <= 1 {
+            name(1, "case")
+        } else {
+            default.name.clone()
+        };
+        results.push(default);
+        Ok(Value {
+            name: output_name,
+            ..joined(results)
+        })
+    }
+
+    fn sub_link(&mut self, link: &mut SubLink) -> Checked<Value> {
+        let SubLink {
+            xpr,
+            sub_link_type,
+            sub_link_id,
+            testexpr,
+            oper_name,
+            subselect,
+            location: _,
+        } = link;
+        expect_empty(xpr.is_none() && *sub_link_id == 0, "An analyzed subquery")?;
+        self.optional(testexpr.as_deref_mut())?;
+        if !oper_name.is_empty() {
+            self.operator(oper_name)?;
+        }
+        let columns = self.query_node(subselect.as_deref_mut())?;
+        let first = columns.first().map(|column| Value {
+            value_type: column.value.clone(),
+            size: column.size,
+            name: OutputName {
+                strength: 2,
+                text: column.name.to_string().into(),
+            },
+        });
+        match SubLinkType::try_from(*sub_link_type) {
+            Ok(SubLinkType::ExistsSublink) => Ok(Value::named("exists")),
+            Ok(SubLinkType::AnySublink | SubLinkType::AllSublink) => {
+                // `IN (SELECT …)` names no operator and means =.
+                if oper_name.is_empty() {
+                    self.operator(&mut vec![text_node("=")])?;
+                }
+                Ok(Value::default())
+            }
+            Ok(SubLinkType::ExprSublink) => {
+                first.ok_or_else(|| faulty("A subquery used as a value must return one column."))
+            }
+            Ok(SubLinkType::ArraySublink) => Ok(Value {
+                name: name(2, "array"),
+                ..first.unwrap_or_default()
+            }),
+            Ok(
+                SubLinkType::RowcompareSublink
+                | SubLinkType::MultiexprSublink
+                | SubLinkType::CteSublink
+                | SubLinkType::Undefined,
+            )
+            | Err(_) => Err(not_supported("This kind of subquery")),
+        }
+    }
+
+    /// Subscripts. A field of a row could also be a function of it, so fields are refused.
+    fn indirection(&mut self, indirection: &mut AIndirection) -> Checked<Value> {
+        let AIndirection { arg, indirection } = indirection;
+        let value = self.optional(arg.as_deref_mut())?;
+        for node in indirection {
+            match node.node.as_mut() {
+                Some(NodeEnum::AIndices(indices)) => {
+                    let AIndices {
+                        is_slice: _,
+                        lidx,
+                        uidx,
+                    } = indices.as_mut();
+                    self.optional(lidx.as_deref_mut())?;
+                    self.optional(uidx.as_deref_mut())?;
+                }
+                _ => {
+                    return Err(Rejection::new(
+                        RejectionCode::NotSupported,
+                        "Fields of a row cannot be selected with (…).name; put the row's source in FROM and name the column.",
+                    ));
+                }
+            }
+        }
+        Ok(value)
+    }
+
+    fn value_function(&self, function: &SqlValueFunction) -> Checked<Value> {
+        let SqlValueFunction {
+            xpr,
+            op,
+            r#type,
+            typmod: _,
+            location: _,
+        } = function;
+        expect_empty(xpr.is_none() && *r#type == 0, "An analyzed keyword")?;
+        let text = match SqlValueFunctionOp::try_from(*op) {
+            Ok(SqlValueFunctionOp::SvfopCurrentDate) => "current_date",
+            Ok(SqlValueFunctionOp::SvfopCurrentTime | SqlValueFunctionOp::SvfopCurrentTimeN) => {
+                "current_time"
+            }
+            Ok(
+                SqlValueFunctionOp::SvfopCurrentTimestamp
+                | SqlValueFunctionOp::SvfopCurrentTimestampN,
+            ) => "current_timestamp",
+            Ok(SqlValueFunctionOp::SvfopLocaltime | SqlValueFunctionOp::SvfopLocaltimeN) => {
+                "localtime"
+            }
+            Ok(
+                SqlValueFunctionOp::SvfopLocaltimestamp | SqlValueFunctionOp::SvfopLocaltimestampN,
+            ) => "localtimestamp",
+            Ok(
+                SqlValueFunctionOp::SvfopCurrentRole
+                | SqlValueFunctionOp::SvfopCurrentUser
+                | SqlValueFunctionOp::SvfopUser
+                | SqlValueFunctionOp::SvfopSessionUser
+                | SqlValueFunctionOp::SvfopCurrentCatalog
+                | SqlValueFunctionOp::SvfopCurrentSchema
+                | SqlValueFunctionOp::SqlvalueFunctionOpUndefined,
+            )
+            | Err(_) => {
+                return Err(Rejection::new(
+                    RejectionCode::FunctionNotAllowed,
+                    "Keywords that name the user, the session or the database cannot be used.",
+                ));
+            }
+        };
+        Ok(Value::named(text))
+    }
+
+    /// The value of COALESCE, GREATEST and LEAST.
+    fn either(&mut self, nodes: &mut [Node]) -> Checked<Value> {
+        self.expressions(nodes).map(joined)
+    }
+
+    /// JSON constructors and query functions are keywords in the parser's grammar, but functions or nothing in older servers.
+    fn json_refusal(&self, node: &NodeEnum) -> Rejection {
+        let is_json = matches!(
+            node,
+            NodeEnum::JsonObjectConstructor(_)
+                | NodeEnum::JsonArrayConstructor(_)
+                | NodeEnum::JsonArrayQueryConstructor(_)
+                | NodeEnum::JsonObjectAgg(_)
+                | NodeEnum::JsonArrayAgg(_)
+                | NodeEnum::JsonParseExpr(_)
+                | NodeEnum::JsonScalarExpr(_)
+                | NodeEnum::JsonSerializeExpr(_)
+                | NodeEnum::JsonFuncExpr(_)
+                | NodeEnum::JsonIsPredicate(_)
+        );
+        if is_json {
+            not_supported(
+                "The SQL/JSON syntax (use jsonb_build_object, jsonb_build_array, jsonb_agg, jsonb_object_agg, -> and ->> instead)",
+            )
+        } else {
+            not_supported("This kind of expression")
+        }
+    }
+}
+
+/// Values of which each can be the result.
+fn joined(values: Vec<Value>) -> Value {
+    values
+        .into_iter()
+        .reduce(Value::join)
+        .map(Value::unnamed)
+        .unwrap_or_default()
+}
+
+fn name(strength: u8, text: &'static str) -> OutputName {
+    OutputName {
+        strength,
+        text: text.into(),
+    }
+}
+
+fn is_comparison(symbol: &str) -> bool {
+    matches!(
+        symbol,
+        "=" | "<>"
+            | "<"
+            | "<="
+            | ">"
+            | ">="
+            | "~~"
+            | "!~~"
+            | "~~*"
+            | "!~~*"
+            | "~"
+            | "~*"
+            | "!~"
+            | "!~*"
+            | "@>"
+            | "<@"
+            | "&&"
+            | "?"
+            | "?|"
+            | "?&"
+            | "@?"
+            | "@@"
+    )
+}

@@ -1,0 +1,138 @@
+//! A real PostgreSQL for tests: one private server for each test process, one database for each test.
+//!
+//! The server is started by the first test that asks and is gone when the process is, however it ends.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use db_chat::app::private_postgres::PrivatePostgres;
+use db_chat::domain::schema::{Catalog, Snapshot};
+use db_chat::domain::sql::DraftSql;
+use db_chat::guard::policy::Policy;
+use db_chat::guard::{self, CheckedSql};
+use db_chat::postgres::catalog;
+use db_chat::postgres::pool::{DatabasePool, PoolLimits};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::OnceCell;
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+
+/// Started once, never dropped: the watchdog ends it with the process.
+static SERVER: OnceCell<PrivatePostgres> = OnceCell::const_new();
+
+static DATABASES: AtomicU32 = AtomicU32::new(0);
+
+/// The server that all tests of this process share.
+pub(crate) async fn server() -> &'static PrivatePostgres {
+    SERVER
+        .get_or_init(|| async {
+            let started = PrivatePostgres::start().await;
+            started.unwrap_or_else(|error| panic!("no PostgreSQL for the tests: {error}"))
+        })
+        .await
+}
+
+/// An empty database of one test's own.
+pub(crate) struct TestDatabase {
+    name: String,
+    server: &'static PrivatePostgres,
+}
+
+impl TestDatabase {
+    /// Creates a database and runs `sql` in it.
+    pub(crate) async fn create(sql: &str) -> Self {
+        let server = server().await;
+        let number = DATABASES.fetch_add(1, Ordering::Relaxed);
+        let name = format!("test_{number}");
+        let admin = connect(&server.admin_url("postgres")).await;
+        let create = format!("CREATE DATABASE {name} TEMPLATE template0 STRATEGY file_copy");
+        if admin.batch_execute(&create).await.is_err() {
+            // Before PostgreSQL 15 there was only that strategy, and no word for it.
+            let create = format!("CREATE DATABASE {name} TEMPLATE template0");
+            admin.batch_execute(&create).await.expect("a database");
+        }
+        let database = Self { name, server };
+        database.admin().await.batch_execute(sql).await.expect(sql);
+        database
+    }
+
+    /// Its URL for the role that may do everything.
+    pub(crate) fn url(&self) -> String {
+        self.server.admin_url(&self.name).expose_secret().to_owned()
+    }
+
+    /// Its URL for a role that a test has created, with this password.
+    pub(crate) fn url_as(&self, role: &str, password: &str) -> String {
+        let password = SecretString::from(password.to_owned());
+        self.server
+            .url(role, &password, &self.name)
+            .expose_secret()
+            .to_owned()
+    }
+
+    /// A connection of the role that may do everything.
+    pub(crate) async fn admin(&self) -> Client {
+        connect(&self.server.admin_url(&self.name)).await
+    }
+
+    /// A pool of `connections_max` connections.
+    pub(crate) fn pool(&self, connections_max: usize) -> DatabasePool {
+        pool(&self.url(), connections_max)
+    }
+
+    /// The structure as db-chat reads it.
+    pub(crate) async fn catalog(&self) -> Catalog {
+        catalog::read(&self.admin().await).await.expect("a catalog")
+    }
+
+    /// The structure with nothing hidden.
+    pub(crate) async fn snapshot(&self) -> Snapshot {
+        let policy = Policy::compile("*.*", "").expect("a policy");
+        policy.apply(self.catalog().await)
+    }
+}
+
+/// A pool for any URL.
+pub(crate) fn pool(url: &str, connections_max: usize) -> DatabasePool {
+    let limits = PoolLimits {
+        connections_max,
+        wait_timeout: Duration::from_secs(5),
+    };
+    DatabasePool::new(url, limits).expect("a pool")
+}
+
+/// What the guard makes of `sql`, which it must let through.
+pub(crate) fn checked(sql: &str, snapshot: &Snapshot) -> CheckedSql {
+    guard::check(&DraftSql::new(sql), snapshot)
+        .unwrap_or_else(|rejection| panic!("{sql}: {rejection}"))
+}
+
+/// The cells that psql would print: names, and rows of texts.
+pub(crate) async fn as_psql_prints(
+    client: &Client,
+    sql: &str,
+) -> (Vec<String>, Vec<Vec<Option<String>>>) {
+    let mut names = Vec::new();
+    let mut rows = Vec::new();
+    for message in client.simple_query(sql).await.expect(sql) {
+        match message {
+            SimpleQueryMessage::RowDescription(columns) => {
+                names = columns.iter().map(|c| c.name().to_owned()).collect();
+            }
+            SimpleQueryMessage::Row(row) => {
+                let cells = 0..row.len();
+                rows.push(cells.map(|i| row.get(i).map(str::to_owned)).collect());
+            }
+            _ => {}
+        }
+    }
+    (names, rows)
+}
+
+async fn connect(url: &SecretString) -> Client {
+    let (client, connection) = tokio_postgres::connect(url.expose_secret(), NoTls)
+        .await
+        .expect("a connection");
+    // Ends with the client.
+    tokio_util::task::TaskTracker::new().spawn(connection);
+    client
+}
