@@ -101,8 +101,8 @@ impl Services {
         let store = conversations::connect(&config.conversations, limits)
             .await
             .map_err(|source| ServicesError::Store { source })?;
-        let provider = llm::connect(&config.llm, limits)
-            .map_err(|source| ServicesError::Llm { source })?;
+        let provider =
+            llm::connect(&config.llm, limits).map_err(|source| ServicesError::Llm { source })?;
         let prompts = Prompts::load(config.llm.prompts_dir.as_deref())
             .map_err(|source| ServicesError::Prompts { source })?;
 
