@@ -3,50 +3,50 @@
 //! The layers, top to bottom. A file may use its own layer and any below it, never one above, and
 //! never sideways between `llm`, `offline`, `postgres`, `conversations` and `state`.
 
-/// One file per command: arguments in, text or JSON out.
+// One file per command: arguments in, text or JSON out.
 pub mod cli;
 
-/// The composition root: builds every part, runs the server, stops it.
+// The composition root: builds every part, runs the server, stops it.
 pub mod app;
 
-/// The doors: routes, upgrade, REST and SSE, health, static files.
+// The doors: routes, upgrade, REST and SSE, health, static files.
 pub mod http;
 
-/// One actor per socket.
+// One actor per socket.
 pub mod connection;
 
-/// What the socket, REST and SSE share: events to frames, errors to codes, rows to JSON.
+// What the socket, REST and SSE share: events to frames, errors to codes, rows to JSON.
 pub mod wire;
 
-/// One question, stage by stage.
+// One question, stage by stage.
 pub mod pipeline;
 
-/// The model, behind one trait.
+// The model, behind one trait.
 pub mod llm;
 
-/// The engine that needs no model.
+// The engine that needs no model.
 pub mod offline;
 
-/// The database being asked.
+// The database being asked.
 pub mod postgres;
 
-/// Where conversations live.
+// Where conversations live.
 pub mod conversations;
 
-/// db-chat's own tables.
+// db-chat's own tables.
 pub mod state;
 
-/// Proves that a query only reads what it may.
+// Proves that a query only reads what it may.
 pub mod guard;
 
-/// The wire types.
+// The wire types.
 pub mod protocol;
 
-/// Plain values.
+// Plain values.
 pub mod domain;
 
-/// The settings.
+// The settings.
 pub mod config;
 
-/// Logs.
+// Logs.
 pub mod telemetry;

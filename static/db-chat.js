@@ -5,7 +5,8 @@
  *   <db-chat server="https://host" title="Ask our data" questions='["How many customers are there?"]'></db-chat>
  *
  * Attributes (and properties of the same name): `server` (base URL; the origin this file came from),
- * `title`, `placeholder`, `questions` (samples: a JSON array; as a property an array), `lang`.
+ * `title`, `placeholder`, `questions` (samples: a JSON array; as a property an array). `theme` is
+ * `light` or `dark`; without it the colours follow the page's `color-scheme`.
  * Methods: `ask(question)`, `stop()`, `reset()`. Events: `db-chat-answer` and `db-chat-error`, whose
  * `detail` is the final frame. Looks: custom properties `--db-chat-*` (styles.js) and parts.
  *
@@ -71,8 +72,7 @@ class DbChat extends HTMLElement {
 
   get questions() {
     try {
-      const questions = JSON.parse(this.getAttribute("questions") ?? "[]");
-      return Array.isArray(questions) ? questions.filter((question) => typeof question === "string") : [];
+      return [].concat(JSON.parse(this.getAttribute("questions") ?? "[]")).map(String);
     } catch {
       return [];
     }
@@ -260,6 +260,10 @@ class DbChat extends HTMLElement {
   #showLine(state) {
     this.#nodes.line.dataset.state = state;
     this.#nodes.line.textContent = this.#texts.connection[state];
+    const turn = this.#conversation.working;
+    if (state !== "retrying" || !turn) return;
+    turn.stage = this.#texts.reconnecting;
+    this.#views.get(turn).update();
   }
 
   /** One polite line for screen readers: beginnings and ends, never single words. */

@@ -37,7 +37,7 @@ function toggleTheme() {
 const ENGINES = {
   anthropic: "Anthropic",
   openai: "OpenAI",
-  offline: "Offline engine, no model",
+  offline: "the offline engine, no model",
 };
 
 /** Says which engine answers, as the server's readiness report names it. */

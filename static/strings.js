@@ -24,7 +24,6 @@ const en = {
   stopped: "Stopped.",
   askAgain: "Ask again",
   tryAgain: "Try again",
-  copy: "Copy",
   copied: "Copied",
   copyFailed: "Select the text to copy it",
   sql: "SQL",
@@ -37,24 +36,21 @@ const en = {
   unverified: (numbers) => `Not found in the rows: ${numbers.join(", ")}. Check these before you rely on them.`,
   result: "Result",
   rows: rowsOf,
-  noRows: "The query found no rows.",
   shown: (shown, count, cut, format) => {
     const rows = rowsOf(count, format);
     if (!cut) return shown < count ? `${format(shown)} of ${rows} shown.` : "";
     return `${shown < count ? `${format(shown)} of the first` : "First"} ${rows} shown; the whole result is larger.`;
   },
   showAll: (count, format) => `Show all ${rowsOf(count, format)}`,
-  column: (number) => `Column ${number}`,
   more: "more",
   less: "less",
   null: "NULL",
-  seconds: (seconds, format) => `${format(seconds)} s`,
-  reported: (id) => `Reference ${id}`,
+  seconds: (seconds) => `${seconds} s`,
   connection: {
     connecting: "Connecting",
     open: "Connected",
-    retrying: "Connection lost, trying again",
-    fallback: "Connected without live updates channel",
+    retrying: "Reconnecting",
+    fallback: "No live connection",
     closed: "Not connected",
   },
   reconnecting: "Connection lost, picking the answer up again",

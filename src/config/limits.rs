@@ -31,6 +31,10 @@ pub struct Limits {
     pub conversation_messages_max: usize,
     /// Bytes kept of a conversation.
     pub conversation_bytes_max: usize,
+    /// For one call to the conversation store.
+    pub store_timeout_ms: u64,
+    /// Bytes of all conversations of the store in memory; past it those unused for longest go.
+    pub memory_store_bytes_max: usize,
     /// From sending a request to the first piece of the reply.
     pub llm_first_token_timeout_ms: u64,
     /// Between two pieces of a reply.
@@ -41,6 +45,8 @@ pub struct Limits {
     pub llm_retries_max: u32,
     /// Tokens that the model may write in one call, thinking included.
     pub llm_output_tokens_max: u32,
+    /// Bytes of the text of one reply; a larger one is a provider gone wild, and an error.
+    pub llm_reply_bytes_max: usize,
     /// Times that a refused or failed query goes back to the model.
     pub repairs_max: u32,
     /// Between two pings.
@@ -76,11 +82,14 @@ impl Default for Limits {
             schema_context_tokens_max: 8_000,
             conversation_messages_max: 200,
             conversation_bytes_max: 262_144,
+            store_timeout_ms: 2_000,
+            memory_store_bytes_max: 268_435_456,
             llm_first_token_timeout_ms: 30_000,
             llm_idle_timeout_ms: 30_000,
             llm_total_timeout_ms: 120_000,
             llm_retries_max: 2,
             llm_output_tokens_max: 8_192,
+            llm_reply_bytes_max: 1_048_576,
             repairs_max: 2,
             ping_interval_ms: 20_000,
             pong_timeout_ms: 60_000,

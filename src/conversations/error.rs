@@ -6,9 +6,9 @@ pub enum StoreError {
     /// The store cannot be reached or did not answer in time.
     #[error("the conversation store failed to {operation}")]
     Unavailable {
-        /// What was tried: `load`, `append`, `forget`, `ping`.
+        /// What was tried: `load`, `append`, `forget`, `ping`, or at start `connect`.
         operation: &'static str,
-        /// The driver's own words.
+        /// The driver's own words, or what is wrong with the address.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },

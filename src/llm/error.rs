@@ -62,3 +62,59 @@ pub enum AnsweredKind {
     /// Anything else wrong with the request, such as an unknown model.
     Rejected,
 }
+
+/// A setting without which no provider can be used. Messages name the setting and never repeat its value.
+#[derive(Debug, thiserror::Error)]
+pub enum LlmSetupError {
+    /// There is no key, and the provider takes no call without one.
+    #[error("{setting} is not set")]
+    KeyMissing {
+        /// The setting.
+        setting: &'static str,
+    },
+    /// The key holds characters that no HTTP header can carry.
+    #[error("{setting} holds a line break or another character that no key has: copy it again")]
+    Key {
+        /// The setting.
+        setting: &'static str,
+    },
+    /// The model's name is empty.
+    #[error("{setting} is empty: give the name of a model")]
+    Model {
+        /// The setting.
+        setting: &'static str,
+    },
+    /// The base URL cannot be used.
+    #[error("{setting} is not a URL that can be used: {problem}")]
+    BaseUrl {
+        /// The setting.
+        setting: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The version of the API is no header value.
+    #[error("the Anthropic API version is not a date such as 2026-10-21")]
+    ApiVersion,
+    /// The provider is behind HTTPS and the machine trusts nobody.
+    #[error(
+        "{base_url_setting} is an https URL, but this machine has no root certificates: install them (on Debian the package ca-certificates)"
+    )]
+    RootCertificates {
+        /// The setting.
+        base_url_setting: &'static str,
+    },
+    /// TLS could not be set up.
+    #[error("TLS could not be set up")]
+    Tls {
+        /// Why.
+        #[source]
+        source: rustls::Error,
+    },
+    /// The HTTP client could not be built.
+    #[error("the HTTP client could not be built")]
+    Client {
+        /// Why.
+        #[source]
+        source: reqwest::Error,
+    },
+}

@@ -2,12 +2,56 @@
 
 pub mod error;
 
+mod anthropic;
+mod dialect;
+mod endpoint;
+mod error_answer;
+mod openai;
+mod provider;
+mod reply;
+mod retry;
+mod sse;
+
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
+use reqwest::header::HeaderValue;
 
-pub use error::LlmError;
+pub use error::{LlmError, LlmSetupError};
 
+use crate::config::{Limits, LlmConfig, ProviderKind};
 use crate::domain::usage::TokenUsage;
+
+/// The configured provider; `None` means that the engine in `offline` answers. Opens no connection.
+///
+/// # Errors
+/// Which setting has to be corrected.
+pub fn connect(
+    config: &LlmConfig,
+    limits: &Limits,
+) -> Result<Option<Arc<dyn LlmProvider>>, LlmSetupError> {
+    let (dialect, config): (Box<dyn dialect::Dialect>, _) = match config.provider {
+        ProviderKind::Offline => return Ok(None),
+        ProviderKind::Anthropic => {
+            let config = &config.anthropic;
+            if config.api_key.is_none() {
+                return Err(LlmSetupError::KeyMissing {
+                    setting: "ANTHROPIC_API_KEY",
+                });
+            }
+            let version = HeaderValue::from_str(config.api_version.trim())
+                .map_err(|_| LlmSetupError::ApiVersion)?;
+            (Box::new(anthropic::Anthropic { version }), config)
+        }
+        ProviderKind::OpenAi => {
+            let config = &config.openai;
+            let tokens_max_field = config.tokens_max_field.clone();
+            (Box::new(openai::OpenAi { tokens_max_field }), config)
+        }
+    };
+    provider::HttpProvider::connect(dialect, config, limits).map(Some)
+}
 
 /// One model of one provider. A third provider is one file that implements this.
 #[async_trait]
@@ -18,7 +62,7 @@ pub trait LlmProvider: Send + Sync + 'static {
     /// The model's name as the provider knows it.
     fn model(&self) -> &str;
 
-    /// Sends one request; returns once the provider has accepted it (status and headers).
+    /// Sends one request; returns once the model is at work on the reply. Until then a failure that may pass is tried again.
     ///
     /// The stream ends after [`LlmDelta::Finish`], or with an error: an end of the body without the
     /// dialect's terminal mark is [`LlmError::Interrupted`], never silence.

@@ -1,6 +1,9 @@
-//! Everything that needs IO: one binary, one module per behaviour.
+//! Everything that needs a server, a socket or a file: one binary, so that there is one to link, with a module for each behaviour.
 
 mod catalog;
+mod conversations;
 mod execute;
 mod private_postgres;
+mod providers;
+mod readme;
 mod support;

@@ -1,3 +1,6 @@
-//! The wiring that all tests share.
+//! What the tests share: real servers of their own, and ways to make them fail.
 
+pub(crate) mod cut_proxy;
+pub(crate) mod fake_provider;
 pub(crate) mod postgres;
+pub(crate) mod redis;

@@ -1,0 +1,79 @@
+//! Question and context to a draft: the call that writes SQL. Refused here: replies that are neither
+//! SQL nor a question back nor a refusal, and replies that the model or its provider cut off.
+
+use std::sync::Arc;
+
+use super::call::call;
+use super::reply::{self, ModelReply};
+use crate::domain::usage::TokenUsage;
+use crate::llm::{FinishReason, LlmError, LlmMessage, LlmProvider, LlmRequest, LlmRole};
+
+/// A conversation with the model about one question, kept so that a repair can go on from it.
+pub(super) struct Generator {
+    provider: Arc<dyn LlmProvider>,
+    request: LlmRequest,
+}
+
+/// What came of one call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Generated {
+    /// A reply that says what it is.
+    Reply(ModelReply),
+    /// The model declined for reasons of its own.
+    Refused,
+}
+
+impl Generator {
+    /// `system` is the stable part; `messages` are the conversation so far and the question.
+    pub(super) fn new(
+        provider: Arc<dyn LlmProvider>,
+        system: String,
+        cache_key: String,
+        messages: Vec<LlmMessage>,
+        output_tokens_max: u32,
+    ) -> Self {
+        Self {
+            provider,
+            request: LlmRequest {
+                system,
+                cache_key,
+                messages,
+                output_tokens_max,
+            },
+        }
+    }
+
+    /// Asks for a reply, and remembers it for [`Generator::object`].
+    pub(super) async fn ask(&mut self, usage: &mut TokenUsage) -> Result<Generated, LlmError> {
+        let reply = call(self.provider.as_ref(), self.request.clone(), usage, |_| {
+            std::future::ready(())
+        })
+        .await?;
+        let generated = match reply.finish {
+            FinishReason::Complete => Generated::Reply(reply::read(&reply.text)),
+            FinishReason::TokensMax => Generated::Reply(ModelReply::Unreadable(
+                "was cut off because it was too long",
+            )),
+            FinishReason::Refused(_) | FinishReason::Filtered => return Ok(Generated::Refused),
+        };
+        // Providers refuse empty messages.
+        let said = if reply.text.trim().is_empty() {
+            "(nothing)".to_owned()
+        } else {
+            reply.text
+        };
+        self.request.messages.push(LlmMessage {
+            role: LlmRole::Assistant,
+            text: said,
+        });
+        Ok(generated)
+    }
+
+    /// Says what was wrong with the last reply; the next [`Generator::ask`] sends it.
+    pub(super) fn object(&mut self, objection: String) {
+        self.request.messages.push(LlmMessage {
+            role: LlmRole::User,
+            text: objection,
+        });
+    }
+}

@@ -1,0 +1,159 @@
+/**
+ * What every test stands on: the real server with a scripted provider, the real server with the
+ * offline engine, a host page on another origin, and a browser. All start once and end together.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import fs from "node:fs";
+import http from "node:http";
+import { after } from "node:test";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+import { FakeProvider } from "./provider.mjs";
+
+const HERE = new URL(".", import.meta.url);
+const BINARY = process.env.DB_CHAT_BINARY ?? fileURLToPath(new URL("../../target/debug/db-chat", HERE));
+const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
+/** Long enough for a slow machine to load the demo database; nothing waits this long when all is well. */
+const START_TIMEOUT_MS = 180_000;
+/** The deadline of every wait for something to be seen. */
+const SEEN_TIMEOUT_MS = 20_000;
+
+export const provider = new FakeProvider();
+await provider.start();
+
+/** A page on another origin that embeds the widget, as its owner would write it. */
+const hostPage = http.createServer((request, response) => {
+  response.writeHead(200, { "Content-Type": "text/html" });
+  response.end(`<!doctype html><html lang="en"><title>A shop</title><h1>A shop</h1>
+    <script type="module" src="${withModel.url}static/db-chat.js"></script>
+    <db-chat title="Ask the shop" placeholder="Ask away" questions='["Say hello"]'></db-chat>`);
+});
+hostPage.listen(0, "127.0.0.1");
+await once(hostPage, "listening");
+export const hostUrl = `http://127.0.0.1:${hostPage.address().port}/`;
+
+export const [withModel, offline] = await Promise.all([
+  startServer({
+    LLM_PROVIDER: "openai",
+    OPENAI_API_KEY: "test-key",
+    OPENAI_MODEL: "fake-model",
+    OPENAI_BASE_URL: provider.baseUrl,
+    DB_CHAT_ALLOWED_ORIGINS: new URL(hostUrl).origin,
+    // One retry is enough to be seen, and keeps the test of a provider that is down short.
+    DB_CHAT_LLM_RETRIES_MAX: "1",
+  }),
+  startServer({ LLM_PROVIDER: "offline" }),
+]);
+
+const browser = await chromium.launch({
+  executablePath: CHROMIUM,
+  args: ["--no-sandbox", "--headless", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"],
+});
+
+after(async () => {
+  await browser.close();
+  provider.stop();
+  hostPage.close();
+  hostPage.closeAllConnections();
+  await Promise.all([withModel.stop(), offline.stop()]);
+});
+
+/** Starts `db-chat demo` on a free port and waits for the address that it prints. */
+async function startServer(settings) {
+  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(OPENAI|ANTHROPIC|LLM|REDIS|DATABASE|DB_CHAT|CONVERSATION)_/.test(name)));
+  const child = spawn(BINARY, ["demo", "--bind", "127.0.0.1:0"], { env: { ...inherited, ...settings }, stdio: ["ignore", "pipe", "pipe"] });
+  let said = "";
+  const url = await new Promise((resolve, reject) => {
+    const deadline = setTimeout(() => reject(new Error(`db-chat demo was not ready in time:\n${said}`)), START_TIMEOUT_MS);
+    const listen = (data) => {
+      said += data;
+      const address = /http:\/\/127\.0\.0\.1:\d+\//.exec(said);
+      if (address) {
+        clearTimeout(deadline);
+        resolve(address[0]);
+      }
+    };
+    child.stdout.on("data", listen);
+    // Kept for the error message, and read so that the server never waits for us.
+    child.stderr.on("data", (data) => (said = (said + data).slice(-20_000)));
+    child.on("error", reject);
+    child.on("exit", (code) => reject(new Error(`db-chat demo ended with ${code}:\n${said}`)));
+  });
+  const stop = async () => {
+    if (child.exitCode !== null) return;
+    child.kill("SIGTERM");
+    await once(child, "exit");
+  };
+  return { url, stop };
+}
+
+/**
+ * Opens a page for the length of one test. Fails the test when the page logged an error, broke its
+ * own security policy, or ran a script it should not have.
+ */
+export async function open(t, { url = withModel.url, allowErrors = false, prepare, goto = true, ...options } = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, reducedMotion: "reduce", ...options });
+  context.setDefaultTimeout(SEEN_TIMEOUT_MS);
+  const page = await context.newPage();
+  const faults = [];
+  page.on("console", (message) => message.type() === "error" && faults.push(message.text()));
+  page.on("pageerror", (error) => faults.push(String(error)));
+  page.on("dialog", (dialog) => {
+    faults.push(`a script ran: ${dialog.message()}`);
+    return dialog.dismiss();
+  });
+  t.after(async () => {
+    await context.close();
+    if (faults.length > 0 && !allowErrors) throw new Error(`the page reported: ${faults.join("; ")}`);
+  });
+  if (prepare) await prepare(page);
+  if (goto) await page.goto(url);
+  return new Chat(page);
+}
+
+/** The chat as a person meets it: by labels and roles. */
+export class Chat {
+  constructor(page) {
+    this.page = page;
+    this.input = page.getByRole("textbox", { name: "Your question" });
+    this.send = page.getByRole("button", { name: "Send" });
+    this.stop = page.getByRole("button", { name: "Stop" });
+    this.turns = page.getByRole("region", { name: "Conversation" }).getByRole("listitem").filter({ has: page.getByRole("heading", { level: 3 }) });
+    this.last = this.turns.last();
+    this.table = this.last.getByRole("table");
+  }
+
+  async type(question) {
+    await this.input.fill(question);
+    await this.input.press("Enter");
+  }
+
+  /** Asks and waits until the answer, or the lack of one, is complete. */
+  async ask(question) {
+    await this.type(question);
+    await this.settled();
+  }
+
+  /** Waits until nothing is being answered. */
+  async settled() {
+    await this.last.waitFor();
+    await this.send.waitFor();
+  }
+
+  /** The texts of the table's rows. */
+  async cells() {
+    const rows = await this.table.getByRole("row").all();
+    return Promise.all(rows.slice(1).map((row) => row.getByRole("cell").allInnerTexts()));
+  }
+
+  /** Waits until the page satisfies a condition. */
+  until(condition, argument) {
+    return this.page.waitForFunction(condition, argument);
+  }
+}
+
+/** A source file of the page, for tests that weigh or read it. */
+export function staticFile(name) {
+  return fs.readFileSync(new URL(`../../static/${name}`, HERE), "utf8");
+}

@@ -1,0 +1,479 @@
+//! The conversation stores: the same promises from both, and what only Redis can break.
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::DateTime;
+use db_chat::config::{ConversationsConfig, Limits, StorageKind};
+use db_chat::conversations::{self, ConversationStore, StoreError};
+use db_chat::domain::conversation::{StoredTurn, TurnOutcome};
+use db_chat::domain::ids::{ConversationId, RequestId};
+use db_chat::domain::result::{ResultColumn, ResultSet, Truncation, ValueKind};
+use tokio_util::task::TaskTracker;
+
+use crate::support::cut_proxy::CutProxy;
+use crate::support::redis::RedisServer;
+
+/// Long enough for a busy machine; a test that gets here has failed.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Where a store of the tests keeps its conversations.
+struct Place {
+    redis: Option<RedisServer>,
+}
+
+impl Place {
+    async fn redis() -> Self {
+        Self {
+            redis: Some(RedisServer::start().await),
+        }
+    }
+
+    fn memory() -> Self {
+        Self { redis: None }
+    }
+
+    /// A store as one more instance of db-chat would open it.
+    async fn open(&self, limits: Limits) -> Arc<dyn ConversationStore> {
+        let url = self.redis.as_ref().map(RedisServer::url);
+        open(url.as_deref(), limits).await
+    }
+}
+
+async fn open(redis_url: Option<&str>, limits: Limits) -> Arc<dyn ConversationStore> {
+    conversations::connect(&config(redis_url), &limits)
+        .await
+        .unwrap()
+}
+
+fn config(redis_url: Option<&str>) -> ConversationsConfig {
+    ConversationsConfig {
+        storage: match redis_url {
+            Some(_) => StorageKind::Redis,
+            None => StorageKind::Memory,
+        },
+        redis_url: redis_url.map(Into::into),
+        redis_prefix: "test:".to_owned(),
+        ttl_seconds: 1_000,
+        context_limit: 10,
+    }
+}
+
+fn key(id: ConversationId) -> String {
+    format!("test:conversation:{{{id}}}:turns")
+}
+
+fn turn(name: &str) -> StoredTurn {
+    StoredTurn {
+        request_id: RequestId::parse(name).unwrap(),
+        asked_at: DateTime::from_timestamp(1_700_000_000, 123_000).unwrap(),
+        question: format!("what about {name}, \"ü\"?"),
+        sql: Some("SELECT name FROM shop.customers".to_owned()),
+        result: Some(ResultSet {
+            columns: vec![ResultColumn {
+                name: "name".to_owned(),
+                type_name: "text".to_owned(),
+                kind: ValueKind::Text,
+            }],
+            rows: vec![vec![None], vec![Some("Ada".to_owned())]],
+            truncation: None,
+        }),
+        reply: "Ada and one without a name.".to_owned(),
+        outcome: TurnOutcome::Answered,
+    }
+}
+
+async fn names(store: &dyn ConversationStore, id: ConversationId) -> Vec<String> {
+    let conversation = store.load(id).await.unwrap();
+    conversation.map_or_else(Vec::new, |conversation| {
+        let turns = conversation.turns.iter();
+        turns.map(|turn| turn.request_id.to_string()).collect()
+    })
+}
+
+/// Asks again and again, as a load balancer does, until the store answers.
+async fn wait_until_reachable(store: &dyn ConversationStore) {
+    let answered = async {
+        while store.reachable().await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, answered)
+        .await
+        .expect("the store did not recover");
+}
+
+fn is_unavailable(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unavailable { .. })
+}
+
+/// Each test twice, over each store.
+macro_rules! over_both_stores {
+    ($($test:ident)*) => {
+        mod in_memory {
+            $(#[tokio::test] async fn $test() { super::$test(super::Place::memory()).await; })*
+        }
+        mod in_redis {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() { super::$test(super::Place::redis().await).await; })*
+        }
+    };
+}
+
+over_both_stores! {
+    a_conversation_comes_back_as_it_was_stored
+    concurrent_turns_are_each_whole_and_in_the_order_of_their_appends
+    the_oldest_turns_go_past_the_message_limit
+    the_oldest_turns_go_past_the_byte_limit
+    a_turn_over_the_byte_limit_is_stored_without_its_last_rows
+    a_forgotten_conversation_is_gone_and_its_id_can_be_used_again
+    the_widest_limits_are_no_error
+}
+
+async fn a_conversation_comes_back_as_it_was_stored(place: Place) {
+    let store = place.open(Limits::default()).await;
+    let (id, other) = (ConversationId::random(), ConversationId::random());
+    assert_eq!(store.load(id).await.unwrap(), None);
+
+    store.append(id, turn("first")).await.unwrap();
+    store.append(id, turn("second")).await.unwrap();
+    store.append(other, turn("elsewhere")).await.unwrap();
+
+    let conversation = store.load(id).await.unwrap().unwrap();
+    assert_eq!(conversation.id, id);
+    assert_eq!(conversation.turns, [turn("first"), turn("second")]);
+    store.reachable().await.unwrap();
+}
+
+async fn concurrent_turns_are_each_whole_and_in_the_order_of_their_appends(place: Place) {
+    const WRITERS: usize = 8;
+    const TURNS: usize = 10;
+    let id = ConversationId::random();
+    let shared = place.open(Limits::default()).await;
+    let tasks = TaskTracker::new();
+    let mut writers = Vec::new();
+    for writer in 0..WRITERS {
+        // With Redis, each writer is an instance of its own.
+        let store = match place.redis {
+            Some(_) => place.open(Limits::default()).await,
+            None => Arc::clone(&shared),
+        };
+        writers.push(tasks.spawn(async move {
+            for number in 0..TURNS {
+                store
+                    .append(id, turn(&format!("{writer}-{number}")))
+                    .await
+                    .unwrap();
+                // A reader in between sees whole turns only: this would fail to decode or compare.
+                let seen = store.load(id).await.unwrap().unwrap();
+                for seen in seen.turns {
+                    assert_eq!(seen, turn(seen.request_id.as_str()));
+                }
+            }
+        }));
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+
+    let stored = names(shared.as_ref(), id).await;
+    assert_eq!(stored.len(), WRITERS * TURNS);
+    for writer in 0..WRITERS {
+        let prefix = format!("{writer}-");
+        let own: Vec<_> = stored.iter().filter(|n| n.starts_with(&prefix)).collect();
+        let expected: Vec<_> = (0..TURNS).map(|n| format!("{prefix}{n}")).collect();
+        assert!(own.into_iter().eq(&expected), "{stored:?}");
+    }
+}
+
+async fn the_oldest_turns_go_past_the_message_limit(place: Place) {
+    let limits = Limits {
+        conversation_messages_max: 7,
+        ..Limits::default()
+    };
+    let store = place.open(limits).await;
+    let id = ConversationId::random();
+    for name in ["a", "b", "c", "d", "e"] {
+        store.append(id, turn(name)).await.unwrap();
+    }
+    assert_eq!(names(store.as_ref(), id).await, ["c", "d", "e"]);
+}
+
+async fn the_oldest_turns_go_past_the_byte_limit(place: Place) {
+    let long = |name: &str, reply_bytes: usize| StoredTurn {
+        reply: "x".repeat(reply_bytes),
+        ..turn(name)
+    };
+    let limits = Limits {
+        conversation_bytes_max: 10_000,
+        ..Limits::default()
+    };
+    let store = place.open(limits).await;
+    let id = ConversationId::random();
+    for name in ["a", "b", "c", "d"] {
+        store.append(id, long(name, 4_000)).await.unwrap();
+    }
+    assert_eq!(names(store.as_ref(), id).await, ["c", "d"]);
+
+    store.append(id, long("wide", 9_000)).await.unwrap();
+    assert_eq!(names(store.as_ref(), id).await, ["wide"]);
+    store.append(id, long("small", 10)).await.unwrap();
+    assert_eq!(names(store.as_ref(), id).await, ["wide", "small"]);
+}
+
+async fn a_turn_over_the_byte_limit_is_stored_without_its_last_rows(place: Place) {
+    let limits = Limits {
+        conversation_bytes_max: 4_000,
+        ..Limits::default()
+    };
+    let store = place.open(limits).await;
+    let id = ConversationId::random();
+    let mut wide = turn("wide");
+    let rows: Vec<_> = (0..500)
+        .map(|row| vec![Some(format!("row {row}"))])
+        .collect();
+    if let Some(result) = &mut wide.result {
+        result.rows.clone_from(&rows);
+    }
+    store.append(id, turn("before")).await.unwrap();
+    store.append(id, wide.clone()).await.unwrap();
+
+    let stored = store.load(id).await.unwrap().unwrap().turns;
+    assert_eq!(stored.len(), 1);
+    assert_eq!(stored[0].reply, wide.reply);
+    let result = stored[0].result.as_ref().unwrap();
+    assert_eq!(result.truncation, Some(Truncation::Bytes));
+    assert!(
+        (100..500).contains(&result.rows.len()),
+        "{}",
+        result.rows.len()
+    );
+    assert_eq!(result.rows, rows[..result.rows.len()]);
+}
+
+async fn a_forgotten_conversation_is_gone_and_its_id_can_be_used_again(place: Place) {
+    let store = place.open(Limits::default()).await;
+    let id = ConversationId::random();
+    assert!(!store.forget(id).await.unwrap());
+    store.append(id, turn("secret")).await.unwrap();
+    assert!(store.forget(id).await.unwrap());
+    assert!(!store.forget(id).await.unwrap());
+    assert_eq!(store.load(id).await.unwrap(), None);
+    store.append(id, turn("new")).await.unwrap();
+    assert_eq!(names(store.as_ref(), id).await, ["new"]);
+}
+
+async fn the_widest_limits_are_no_error(place: Place) {
+    let limits = Limits {
+        conversation_messages_max: usize::MAX,
+        conversation_bytes_max: usize::MAX,
+        memory_store_bytes_max: usize::MAX,
+        ..Limits::default()
+    };
+    let config = ConversationsConfig {
+        ttl_seconds: u64::MAX,
+        ..config(place.redis.as_ref().map(RedisServer::url).as_deref())
+    };
+    let store = conversations::connect(&config, &limits).await.unwrap();
+    let id = ConversationId::random();
+    store.append(id, turn("a")).await.unwrap();
+    store.append(id, turn("b")).await.unwrap();
+    assert_eq!(names(store.as_ref(), id).await, ["a", "b"]);
+}
+
+#[tokio::test]
+async fn redis_keeps_one_key_per_conversation_and_each_use_renews_its_time_to_live() {
+    let redis = RedisServer::start().await;
+    let store = open(Some(&redis.url()), Limits::default()).await;
+    let id = ConversationId::random();
+    store.append(id, turn("first")).await.unwrap();
+
+    assert_eq!(redis.command(&["KEYS", "*"]).await, key(id));
+    let ttl = async || {
+        let seconds = redis.command(&["TTL", &key(id)]).await;
+        seconds.parse::<u64>().unwrap()
+    };
+    assert!((900..=1_000).contains(&ttl().await));
+    redis.command(&["EXPIRE", &key(id), "500"]).await;
+    store.load(id).await.unwrap().unwrap();
+    assert!((900..=1_000).contains(&ttl().await), "load renews");
+    redis.command(&["EXPIRE", &key(id), "500"]).await;
+    store.append(id, turn("second")).await.unwrap();
+    assert!((900..=1_000).contains(&ttl().await), "append renews");
+
+    // A time to live of zero is over at once.
+    redis.command(&["EXPIRE", &key(id), "0"]).await;
+    assert_eq!(store.load(id).await.unwrap(), None);
+    assert_eq!(
+        redis.command(&["KEYS", "*"]).await,
+        "",
+        "load creates nothing"
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_in_redis_is_corrupt_and_can_be_forgotten() {
+    let redis = RedisServer::start().await;
+    let store = open(Some(&redis.url()), Limits::default()).await;
+    for broken in ["not json", r#"{"v":99}"#, ""] {
+        let id = ConversationId::random();
+        store.append(id, turn("good")).await.unwrap();
+        redis.command(&["RPUSH", &key(id), broken]).await;
+        let error = store.load(id).await.unwrap_err();
+        assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+        assert!(store.forget(id).await.unwrap());
+        assert_eq!(store.load(id).await.unwrap(), None);
+    }
+
+    let id = ConversationId::random();
+    redis.command(&["SET", &key(id), "of another kind"]).await;
+    let error = store.load(id).await.unwrap_err();
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+    let error = store.append(id, turn("lost")).await.unwrap_err();
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+    assert_eq!(redis.command(&["GET", &key(id)]).await, "of another kind");
+}
+
+#[tokio::test]
+async fn a_redis_that_dies_is_an_error_and_one_that_comes_back_is_used_again() {
+    let mut redis = RedisServer::start().await;
+    let store = open(Some(&redis.url()), Limits::default()).await;
+    let id = ConversationId::random();
+    store.append(id, turn("before")).await.unwrap();
+
+    redis.kill().await;
+    for _ in 0..3 {
+        assert!(is_unavailable(&store.reachable().await.unwrap_err()));
+        assert!(is_unavailable(&store.load(id).await.unwrap_err()));
+        assert!(is_unavailable(
+            &store.append(id, turn("lost")).await.unwrap_err()
+        ));
+        assert!(is_unavailable(&store.forget(id).await.unwrap_err()));
+    }
+
+    redis.restart().await;
+    wait_until_reachable(store.as_ref()).await;
+    // It came back empty, and nothing that had failed was written later.
+    assert_eq!(store.load(id).await.unwrap(), None);
+    store.append(id, turn("after")).await.unwrap();
+    assert_eq!(names(store.as_ref(), id).await, ["after"]);
+}
+
+#[tokio::test]
+async fn without_redis_a_store_opens_says_so_and_connects_once_redis_is_there() {
+    let mut redis = RedisServer::start().await;
+    redis.kill().await;
+    let limits = Limits {
+        store_timeout_ms: 200,
+        ..Limits::default()
+    };
+    let store = open(Some(&redis.url()), limits).await;
+    let error = store.reachable().await.unwrap_err();
+    assert!(is_unavailable(&error));
+    let cause = error.source().unwrap().to_string();
+    assert!(
+        cause.contains("refused"),
+        "the real reason is told: {cause}"
+    );
+
+    redis.restart().await;
+    wait_until_reachable(store.as_ref()).await;
+    let id = ConversationId::random();
+    store.append(id, turn("now")).await.unwrap();
+    assert_eq!(names(store.as_ref(), id).await, ["now"]);
+}
+
+#[tokio::test]
+async fn a_redis_that_hangs_is_an_error_within_the_deadline_and_recovers() {
+    let redis = RedisServer::start().await;
+    let mut proxy = CutProxy::start(redis.address()).await;
+    let limits = Limits {
+        store_timeout_ms: 300,
+        ..Limits::default()
+    };
+    let store = open(Some(&format!("redis://{}", proxy.address())), limits).await;
+    let id = ConversationId::random();
+    store.append(id, turn("before")).await.unwrap();
+
+    proxy.stall();
+    let started = Instant::now();
+    for _ in 0..3 {
+        assert!(is_unavailable(&store.load(id).await.unwrap_err()));
+        assert!(is_unavailable(&store.reachable().await.unwrap_err()));
+    }
+    // Six calls with 0.3 s each; without the deadline this would last for ever.
+    assert!(started.elapsed() < PATIENCE, "{:?}", started.elapsed());
+
+    proxy.resume().await;
+    wait_until_reachable(store.as_ref()).await;
+    assert_eq!(names(store.as_ref(), id).await, ["before"]);
+}
+
+#[tokio::test]
+async fn a_cut_connection_fails_at_most_the_calls_on_it_and_repeats_none() {
+    let redis = RedisServer::start().await;
+    let mut proxy = CutProxy::start(redis.address()).await;
+    let store = open(
+        Some(&format!("redis://{}", proxy.address())),
+        Limits::default(),
+    )
+    .await;
+    let id = ConversationId::random();
+    store.append(id, turn("before")).await.unwrap();
+
+    // The append is on its way when the connection goes, and its answer can never come.
+    proxy.stall();
+    let (answer, ()) = tokio::join!(store.append(id, turn("cut")), async {
+        tokio::task::yield_now().await;
+        proxy.refuse().await;
+    });
+    assert!(is_unavailable(&answer.unwrap_err()));
+    proxy.resume().await;
+    wait_until_reachable(store.as_ref()).await;
+    assert_eq!(names(store.as_ref(), id).await, ["before"]);
+
+    proxy.cut().await;
+    wait_until_reachable(store.as_ref()).await;
+    store.append(id, turn("after")).await.unwrap();
+    assert_eq!(names(store.as_ref(), id).await, ["before", "after"]);
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_an_error_that_names_no_secret() {
+    let redis = RedisServer::start().await;
+    redis
+        .command(&["CONFIG", "SET", "requirepass", "sesame"])
+        .await;
+    let limits = Limits {
+        store_timeout_ms: 500,
+        ..Limits::default()
+    };
+    let url = |password: &str| format!("redis://:{password}@{}/1", redis.address());
+    let store = open(Some(&url("hunter2")), limits.clone()).await;
+    let error = store.reachable().await.unwrap_err();
+    assert!(is_unavailable(&error));
+    assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+
+    let store = open(Some(&url("sesame")), limits).await;
+    store.reachable().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_address_that_cannot_be_used_is_refused_at_start() {
+    let mut config = config(Some("http://localhost"));
+    let limits = Limits::default();
+    let error = conversations::connect(&config, &limits)
+        .await
+        .err()
+        .unwrap();
+    let advice = error.source().unwrap().to_string();
+    assert!(advice.starts_with("REDIS_URL must begin with"), "{advice}");
+    config.redis_url = None;
+    let error = conversations::connect(&config, &limits)
+        .await
+        .err()
+        .unwrap();
+    let advice = error.source().unwrap().to_string();
+    assert!(advice.contains("set REDIS_URL"), "{advice}");
+}
