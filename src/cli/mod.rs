@@ -56,6 +56,8 @@ enum Command {
 /// Bad usage and bad settings, as clap itself exits.
 const EXIT_USAGE: u8 = 2;
 
+pub mod guard;
+
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
