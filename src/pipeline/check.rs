@@ -14,7 +14,7 @@ use crate::guard::{self, CheckedSql, Rejection};
 
 /// Stack of a checking thread. The deepest trees that 16 KiB of text can make (chains of NOT or of casts) need 115 MiB in a
 /// debug build and a fraction of it in a release build. Only what is touched takes memory.
-const STACK_BYTES: usize = 256 * 1024 * 1024;
+pub const STACK_BYTES: usize = 256 * 1024 * 1024;
 
 /// Texts that are checked at the same time. An ordinary one takes well under a millisecond, so a queue is short;
 /// the worst takes under a tenth of a second.

@@ -152,8 +152,8 @@ impl AuditLog {
         }
     }
 
-    /// Whether rows are being written, for `/readyz`. Fails from the first attempt that failed, or
-    /// the first row lost, until the database takes rows again.
+    /// Whether rows can be written, for `/readyz`. Fails from the first attempt that failed, or the
+    /// first row lost, until the database takes writes again, which the writer looks for by itself.
     ///
     /// # Errors
     /// How many rows were lost.

@@ -41,8 +41,8 @@ const INSERT: &str = "INSERT INTO db_chat.audit_log (\
     $17, $18, $19, $20, $21, $22) \
     ON CONFLICT (id) DO NOTHING";
 
-const PROBE: &str =
-    "SELECT has_table_privilege('db_chat.audit_log', 'INSERT') AND NOT pg_is_in_recovery()";
+/// A write of no row: fails for a missing right, a missing table or a server that only reads.
+const PROBE: &str = "INSERT INTO db_chat.audit_log (id) SELECT NULL::uuid WHERE false";
 
 /// Owns the writing end.
 pub(super) struct AuditWriter {
@@ -106,30 +106,28 @@ impl AuditWriter {
         }
     }
 
+    /// Sets the condition to what the database says, without writing anything.
     async fn probe(&self) {
-        let failure = match self.ask_whether_writable().await {
-            Ok(true) => None,
-            Ok(false) => Some(None),
-            Err(error) => Some(Some(error)),
-        };
+        let answer = self.try_probe().await;
         // One line when it begins, not one for every look.
-        if let Some(error) = &failure
+        if let Err(error) = &answer
             && !self.condition.is_failing()
         {
             tracing::error!(
-                error = error.as_ref().map(|error| error as &dyn StdError),
+                error = error as &dyn StdError,
                 "the audit log cannot be written"
             );
         }
-        self.condition.set_failing(failure.is_some());
+        self.condition.set_failing(answer.is_err());
     }
 
-    async fn ask_whether_writable(&self) -> Result<bool, StateError> {
+    async fn try_probe(&self) -> Result<(), StateError> {
         let connection = self.database.connection().await?;
         within_deadline(connection, async |connection| {
-            connection.query_one(PROBE, &[]).await?.try_get(0)
+            connection.execute(PROBE, &[]).await
         })
         .await
+        .map(drop)
     }
 
     async fn insert(&self, id: Uuid, entry: &AuditEntry) -> Result<(), StateError> {
@@ -175,10 +173,10 @@ impl AuditWriter {
                         &entry.error_code.as_deref().map(storable),
                     ],
                 )
-                .await?;
-            Ok(())
+                .await
         })
         .await
+        .map(drop)
     }
 }
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes sure that what a command needs is there: `scripts/need.sh rust libclang postgresql`.
+# Makes sure that what a command needs is there: `scripts/install.sh build postgresql redis browser`.
 #
 # Looks for the things themselves, not for packages, so that it does not matter where they came from.
 # What is missing is installed with apt, in one go; where apt or the right to use it is not there, it says
@@ -8,7 +8,8 @@ set -eu
 
 packages=''
 advice=''
-node_too_old=''
+wants_node=''
+chromium_advice=''
 
 # A file that matches one of the patterns.
 any() {
@@ -30,13 +31,12 @@ node_major() {
 
 for need in "$@"; do
     case "$need" in
-    rust)
+    build)
         if ! command -v cargo >/dev/null; then
             echo "Rust is missing: install it from https://rustup.rs, then try again." >&2
             exit 1
         fi
-        ;;
-    libclang)
+        command -v cc >/dev/null || miss 'gcc libc6-dev' gcc
         # Where bindgen looks, which reads the SQL parser's C headers.
         any "${LIBCLANG_PATH:-/nowhere}" /usr/lib/llvm-*/lib/libclang*.so* /usr/lib*/libclang*.so* \
             /usr/lib/*-linux-*/libclang*.so* /usr/lib*/llvm*/lib*/libclang*.so* /usr/local/lib/libclang*.so* \
@@ -55,19 +55,17 @@ for need in "$@"; do
     redis)
         { command -v redis-server && command -v redis-cli; } >/dev/null || miss redis-server redis
         ;;
-    chromium)
-        if ! [ -x "${CHROMIUM:-/usr/bin/chromium}" ]; then
-            miss chromium "--cask chromium"
-            chromium_advice='Set CHROMIUM to the path of the program if it is not /usr/bin/chromium.'
-        fi
-        ;;
-    node)
+    browser)
         command -v node >/dev/null || miss nodejs node
         command -v npm >/dev/null || miss npm node
-        node_too_old=20
+        wants_node=yes
+        if ! [ -x "${CHROMIUM:-/usr/bin/chromium}" ]; then
+            miss chromium ungoogled-chromium
+            chromium_advice='If Chromium is somewhere else than /usr/bin/chromium, set CHROMIUM to the path of the program.'
+        fi
         ;;
     *)
-        echo "scripts/need.sh does not know '$need'" >&2
+        echo "scripts/install.sh does not know '$need'" >&2
         exit 2
         ;;
     esac
@@ -78,10 +76,11 @@ if [ -n "$packages" ]; then
         echo "Missing on this machine:$packages" >&2
         if command -v brew >/dev/null || [ "$(uname)" = Darwin ]; then
             echo "With Homebrew (https://brew.sh): brew install$advice" >&2
+            echo "Then, for libclang: export LIBCLANG_PATH=\"\$(brew --prefix llvm)/lib\"" >&2
         else
             echo "Install them with your system's package manager (these are Debian's names), then try again." >&2
         fi
-        [ -z "${chromium_advice:-}" ] || echo "$chromium_advice" >&2
+        [ -z "$chromium_advice" ] || echo "$chromium_advice" >&2
         exit 1
     fi
     if [ "$(id -u)" -eq 0 ]; then
@@ -110,8 +109,8 @@ if [ -n "$packages" ]; then
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages </dev/null
 fi
 
-if [ -n "$node_too_old" ] && [ "$(node_major)" -lt "$node_too_old" ]; then
-    # Debian 12 has Node 18; the browser tests' driver wants 20. npm carries Node itself, too.
+if [ -n "$wants_node" ] && [ "$(node_major)" -lt 20 ]; then
+    # Debian 12 has Node 18, and the browser tests' driver wants 20. npm carries Node itself, too.
     echo "Installing Node 22 from npm into target/tools, because this machine's is $(node --version)"
     mkdir -p target/tools
     npm install --prefix target/tools --no-save --no-audit --no-fund --loglevel=error node@22
