@@ -32,6 +32,7 @@ const FILES: &[(&str, &str, &[u8])] = files! {
     "conversation.js": JAVASCRIPT,
     "db-chat.js": JAVASCRIPT,
     "dom.js": JAVASCRIPT,
+    "evidence.js": JAVASCRIPT,
     "favicon.svg": SVG,
     "index.html": HTML,
     "markdown.js": JAVASCRIPT,

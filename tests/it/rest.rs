@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use db_chat::conversations::StoreError;
+use db_chat::domain::conversation::{StoredTurn, TurnOutcome};
+use db_chat::domain::ids::{ConversationId, RequestId};
 use db_chat::http::Check;
 use db_chat::llm::LlmError;
 use db_chat::llm::error::AnsweredKind;
@@ -407,4 +409,34 @@ async fn readiness_tells_the_state_of_each_dependency() {
         assert_eq!(health.status(), 200);
     }
     assert_eq!(asked.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conversation_can_be_read_and_forgotten() {
+    let server = TestServer::start(echoing()).await;
+    let id = ConversationId::random();
+    let turn = StoredTurn {
+        request_id: RequestId::parse("q-1").expect("an id"),
+        asked_at: chrono::DateTime::UNIX_EPOCH,
+        question: "How many?".to_owned(),
+        sql: Some("SELECT 1".to_owned()),
+        result: None,
+        reply: "One.".to_owned(),
+        outcome: TurnOutcome::Answered,
+    };
+    server.store.append(id, turn).await.expect("stored");
+    let url = server.url(&format!("/api/chat/conversations/{id}/"));
+    let response = server.http.get(&url).send().await.expect("a response");
+    let body = json(response).await;
+    assert_eq!(body["conversation_id"], id.to_string());
+    assert_eq!(body["turns"][0]["query"], "How many?");
+    assert_eq!(body["turns"][0]["reply"], "One.");
+    assert_eq!(body["turns"][0]["asked_at"], "1970-01-01T00:00:00.000Z");
+    assert_eq!(body["turns"][0]["outcome"], "answered");
+    for expected in [204, 404] {
+        let response = server.http.delete(&url).send().await.expect("a response");
+        assert_eq!(response.status(), expected);
+    }
+    let response = server.http.get(&url).send().await.expect("a response");
+    assert_eq!(response.status(), 404);
 }

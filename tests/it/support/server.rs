@@ -126,6 +126,7 @@ fn no_tables() -> SchemaSource {
         relations: Vec::new(),
         types: Vec::new(),
         foreign_names: ForeignNames::default(),
+        extensions: Default::default(),
         hidden_relations_count: 0,
     });
     Arc::new(move || {
