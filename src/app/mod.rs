@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::Config;
 use crate::connection::ConnectionContext;
 use crate::http::{Doors, OriginPatternError, envelop, routes};
+use crate::state::AuditLog;
 use crate::wire::relay::TurnRelay;
 
 pub use services::{Services, ServicesError};
@@ -31,11 +32,15 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// theirs, so that it is never this side that drops one under a request.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
+/// For the audit log's last rows to be written.
+const AUDIT_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// A server that listens and waits to be run.
 pub struct Application {
     address: SocketAddr,
     server: Server,
     lifecycle: Lifecycle,
+    audit: Option<AuditLog>,
 }
 
 /// Why there is no server.
@@ -153,6 +158,7 @@ impl Application {
             address,
             server,
             lifecycle,
+            audit: services.audit,
         })
     }
 
@@ -174,7 +180,10 @@ impl Application {
     /// The server failed by itself.
     pub async fn run_until_stopped(self, stop: CancellationToken) -> std::io::Result<()> {
         let Self {
-            server, lifecycle, ..
+            server,
+            lifecycle,
+            audit,
+            ..
         } = self;
         let handle = server.handle();
         let serving = async {
@@ -189,6 +198,9 @@ impl Application {
             handle.stop(true).await;
         };
         let (result, ()) = tokio::join!(serving, stopping);
+        if let Some(audit) = audit {
+            audit.close(AUDIT_CLOSE_TIMEOUT).await;
+        }
         result
     }
 }

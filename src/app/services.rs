@@ -12,11 +12,14 @@ use crate::conversations::{self, ConversationStore, StoreError};
 use crate::guard::policy::{Policy, PolicyError};
 use crate::http::{Check, Probe, SchemaSource};
 use crate::llm::{self, LlmProvider, LlmSetupError};
+use crate::pipeline::check::SqlChecker;
 use crate::pipeline::prompts::{PromptError, Prompts};
 use crate::pipeline::{Engine, Pipeline, PipelineParts};
 use crate::postgres::catalog::CatalogCache;
-use crate::postgres::pool::{DatabasePool, PoolLimits, PoolSetupError};
-use crate::wire::errors::WireError;
+use crate::postgres::pool::{DatabasePool, PoolLimits, PoolSetupError, connection_options};
+use crate::protocol::error_code::ErrorCode;
+use crate::state::{AuditLog, StateDatabase};
+use crate::wire::errors::{WireError, outcome_code};
 use crate::wire::relay::RunTurn;
 
 /// How long a snapshot of the schema is used before PostgreSQL is asked, cheaply, whether it still holds.
@@ -32,6 +35,8 @@ pub struct Services {
     pub schema: SchemaSource,
     /// What `/readyz` asks.
     pub checks: Vec<Check>,
+    /// The audit log, to be closed at the end; `None` where no state database is set.
+    pub audit: Option<AuditLog>,
 }
 
 /// A setting that a part cannot be built from.
@@ -67,6 +72,13 @@ pub enum ServicesError {
         /// Why.
         #[source]
         source: PromptError,
+    },
+    /// The state database's settings.
+    #[error("DB_CHAT_STATE_URL cannot be used")]
+    State {
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The conversation store's settings.
     #[error("REDIS_URL cannot be used")]
@@ -106,6 +118,8 @@ impl Services {
         let prompts = Prompts::load(config.llm.prompts_dir.as_deref())
             .map_err(|source| ServicesError::Prompts { source })?;
 
+        let audit = audit_log(config)?;
+
         let checks = vec![
             Check {
                 name: "database",
@@ -122,12 +136,20 @@ impl Services {
                 is_required: true,
                 probe: provider.clone().map(provider_probe),
             },
+            Check {
+                name: "audit",
+                is_required: false,
+                probe: audit.clone().map(audit_probe),
+            },
         ];
         let pipeline = Pipeline::new(PipelineParts {
             engine: provider.map_or(Engine::Offline, Engine::Model),
             catalog: catalog.clone(),
             pool,
             store: Arc::clone(&store),
+            audit: audit.clone(),
+            outcome_code,
+            checker: SqlChecker::default(),
             prompts,
             context_messages_max: config.conversations.context_limit,
             reply_language: config.llm.reply_language.clone(),
@@ -144,8 +166,31 @@ impl Services {
                 Box::pin(async move { catalog.snapshot().await })
             }),
             checks,
+            audit,
         })
     }
+}
+
+/// Starts the audit log where a state database is set. The writer brings the tables up to date itself,
+/// so that a database that is away does not keep the server from answering.
+fn audit_log(config: &Config) -> Result<Option<AuditLog>, ServicesError> {
+    let Some(url) = &config.state.url else {
+        return Ok(None);
+    };
+    let state = |source: Box<dyn std::error::Error + Send + Sync>| ServicesError::State { source };
+    let (options, tls) =
+        connection_options(url.expose_secret()).map_err(|error| state(error.into()))?;
+    let database = StateDatabase::new(options, tls).map_err(|error| state(error.into()))?;
+    Ok(Some(AuditLog::start(database)))
+}
+
+fn audit_probe(audit: AuditLog) -> Probe {
+    Arc::new(move || {
+        let health = audit.health();
+        Box::pin(async move {
+            health.map_err(|fault| WireError::new(ErrorCode::StoreUnavailable, fault.to_string()))
+        })
+    })
 }
 
 /// The schema is read, or found unchanged, over the same pool that questions use.

@@ -219,11 +219,11 @@ impl Checker<'_> {
 fn check_literals(name: &str, args: &[Node]) -> Checked<()> {
     let argument = |named: &str, position: usize| {
         args.iter()
-            .find_map(|node| match node.node.as_ref()? {
-                NodeEnum::NamedArgExpr(argument) if argument.name == named => {
-                    argument.arg.as_deref()
-                }
-                _ => None,
+            .find_map(|node| {
+                let NodeEnum::NamedArgExpr(argument) = node.node.as_ref()? else {
+                    return None;
+                };
+                argument.arg.as_deref().filter(|_| argument.name == named)
             })
             .or_else(|| args.get(position))
     };

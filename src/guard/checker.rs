@@ -197,10 +197,10 @@ impl<'a> Checker<'a> {
 
 /// The text of a String node.
 pub(super) fn text_of(node: &Node) -> Option<&str> {
-    match node.node.as_ref()? {
-        NodeEnum::String(PgString { sval }) => Some(sval),
-        _ => None,
-    }
+    let NodeEnum::String(PgString { sval }) = node.node.as_ref()? else {
+        return None;
+    };
+    Some(sval)
 }
 
 /// The texts of a list of String nodes, or nothing if there is anything else in it.

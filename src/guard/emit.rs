@@ -2,8 +2,8 @@
 
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    self, BoolExprType, LimitOption, Node, ParseResult, RawStmt, ResTarget, SelectStmt,
-    SetOperation, a_const,
+    BoolExprType, LimitOption, Node, ParseResult, RawStmt, ResTarget, SelectStmt, SetOperation,
+    a_const,
 };
 
 use super::rejection::{Checked, Rejection, RejectionCode};
@@ -81,23 +81,17 @@ pub(super) fn conjuncts(condition: &Node) -> Vec<&Node> {
 
 /// The text of a string literal, cast or not.
 pub(super) fn text_literal(node: &Node) -> Option<&str> {
-    match node.node.as_ref()? {
-        NodeEnum::AConst(constant) => match constant.val.as_ref()? {
-            a_const::Val::Sval(text) => Some(&text.sval),
-            a_const::Val::Ival(_)
-            | a_const::Val::Fval(_)
-            | a_const::Val::Boolval(_)
-            | a_const::Val::Bsval(_) => None,
-        },
-        NodeEnum::TypeCast(cast) => match cast.arg.as_deref()?.node.as_ref()? {
-            NodeEnum::AConst(protobuf::AConst {
-                val: Some(a_const::Val::Sval(text)),
-                ..
-            }) => Some(&text.sval),
-            _ => None,
-        },
-        _ => None,
+    let mut node = node.node.as_ref()?;
+    if let NodeEnum::TypeCast(cast) = node {
+        node = cast.arg.as_deref()?.node.as_ref()?;
     }
+    let NodeEnum::AConst(constant) = node else {
+        return None;
+    };
+    let a_const::Val::Sval(text) = constant.val.as_ref()? else {
+        return None;
+    };
+    Some(&text.sval)
 }
 
 /// Whether this is the NULL of `LIMIT ALL`.

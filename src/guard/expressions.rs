@@ -175,15 +175,15 @@ impl Checker<'_> {
     pub(super) fn expressions_with_stars(&mut self, nodes: &mut [Node]) -> Checked<Vec<Value>> {
         let mut values = Vec::with_capacity(nodes.len());
         for node in nodes {
-            if let Some(NodeEnum::ColumnRef(reference)) = node.node.as_ref() {
-                if let Some(columns) = self.star(reference)? {
-                    values.extend(columns.into_iter().map(|column| Value {
-                        value_type: column.value,
-                        size: column.size,
-                        name: OutputName::default(),
-                    }));
-                    continue;
-                }
+            if let Some(NodeEnum::ColumnRef(reference)) = node.node.as_ref()
+                && let Some(columns) = self.star(reference)?
+            {
+                values.extend(columns.into_iter().map(|column| Value {
+                    value_type: column.value,
+                    size: column.size,
+                    name: OutputName::default(),
+                }));
+                continue;
             }
             values.push(self.expression(node)?);
         }

@@ -36,9 +36,9 @@ impl FromItem {
 
 impl Checker<'_> {
     /// Reads a FROM clause into the innermost level.
-    pub(super) fn from_clause(&mut self, nodes: &mut [Node]) -> Checked<()> {
+    pub(super) fn read_from(&mut self, nodes: &mut [Node]) -> Checked<()> {
         for node in nodes {
-            let from = self.from_item(node)?;
+            let from = self.read_from_item(node)?;
             let items = &mut self.scopes.innermost().items;
             check_names(items, &from.items)?;
             items.extend(from.items.into_iter().map(|item| lateral(item, true)));
@@ -50,7 +50,7 @@ impl Checker<'_> {
         Ok(())
     }
 
-    fn from_item(&mut self, node: &mut Node) -> Checked<FromItem> {
+    fn read_from_item(&mut self, node: &mut Node) -> Checked<FromItem> {
         self.deeper(|checker| match node.node.as_mut() {
             Some(NodeEnum::RangeVar(relation)) => checker.relation(relation),
             Some(NodeEnum::RangeSubselect(subselect)) => checker.subselect(subselect),
@@ -73,10 +73,11 @@ impl Checker<'_> {
             location: _,
         } = range;
         expect_empty(relpersistence == "p", "A temporary table")?;
-        if schemaname.is_empty() && catalogname.is_empty() {
-            if let Some(place) = self.scopes.find_cte(relname) {
-                return self.cte_reference(place, relname, alias.as_ref());
-            }
+        if schemaname.is_empty()
+            && catalogname.is_empty()
+            && let Some(place) = self.scopes.find_cte(relname)
+        {
+            return self.cte_reference(place, relname, alias.as_ref());
         }
         if !catalogname.is_empty() && *catalogname != self.snapshot.database {
             return Err(self.unknown_relation(relname));
@@ -252,7 +253,7 @@ impl Checker<'_> {
         let (Some(larg), Some(rarg)) = (larg, rarg) else {
             return Err(not_supported("A join with one side"));
         };
-        let left = self.from_item(larg)?;
+        let left = self.read_from_item(larg)?;
         let before = self.scopes.innermost().items.len();
         let visible = left
             .items
@@ -260,7 +261,7 @@ impl Checker<'_> {
             .cloned()
             .map(|item| lateral(item, lateral_ok));
         self.scopes.innermost().items.extend(visible);
-        let right = self.from_item(rarg);
+        let right = self.read_from_item(rarg);
         self.scopes.innermost().items.truncate(before);
         let right = right?;
         check_names(&left.items, &right.items)?;

@@ -119,7 +119,7 @@ impl Checker<'_> {
                 columns
             }
             Ok(SetOperation::SetopNone) => {
-                self.from_clause(from_clause)?;
+                self.read_from(from_clause)?;
                 let columns = self.targets(target_list)?;
                 if let Some(condition) = where_clause {
                     self.expression(condition)?;

@@ -73,6 +73,15 @@ impl Rejection {
         }
     }
 
+    /// The refusal of a text for which no verdict was reached: what is not proved is not run.
+    #[must_use]
+    pub fn not_checked() -> Self {
+        Self::new(
+            RejectionCode::TooComplex,
+            "The query could not be checked in time; write a simpler one.",
+        )
+    }
+
     /// Which rule.
     #[must_use]
     pub fn code(&self) -> RejectionCode {

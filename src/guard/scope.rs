@@ -337,7 +337,7 @@ impl Item {
             Found::Nothing if self.system_columns && SYSTEM_COLUMNS.contains(&name) => {
                 Found::System
             }
-            found => found,
+            found @ (Found::Nothing | Found::One(_) | Found::System | Found::Ambiguous) => found,
         }
     }
 }

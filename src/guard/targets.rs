@@ -40,11 +40,11 @@ impl Checker<'_> {
             let Some(expression) = val else {
                 return Err(not_supported("An output column without an expression"));
             };
-            if let Some(NodeEnum::ColumnRef(reference)) = expression.node.as_ref() {
-                if let Some(expanded) = self.star(reference)? {
-                    columns.extend(expanded.into_iter().map(without_origin));
-                    continue;
-                }
+            if let Some(NodeEnum::ColumnRef(reference)) = expression.node.as_ref()
+                && let Some(expanded) = self.star(reference)?
+            {
+                columns.extend(expanded.into_iter().map(without_origin));
+                continue;
             }
             let value = self.expression(expression)?;
             let name: Rc<str> = if name.is_empty() {

@@ -220,16 +220,13 @@ impl Checker<'_> {
 }
 
 fn integer(node: &Node) -> Option<i32> {
-    match node.node.as_ref()? {
-        NodeEnum::AConst(constant) => match constant.val.as_ref()? {
-            a_const::Val::Ival(integer) => Some(integer.ival),
-            a_const::Val::Fval(_)
-            | a_const::Val::Boolval(_)
-            | a_const::Val::Sval(_)
-            | a_const::Val::Bsval(_) => None,
-        },
-        _ => None,
-    }
+    let NodeEnum::AConst(constant) = node.node.as_ref()? else {
+        return None;
+    };
+    let a_const::Val::Ival(integer) = constant.val.as_ref()? else {
+        return None;
+    };
+    Some(integer.ival)
 }
 
 fn unknown_type(name: &str) -> Rejection {

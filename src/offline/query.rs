@@ -21,6 +21,8 @@ pub(super) struct Query {
     pub(super) limit: Option<u64>,
     /// "different", "distinct".
     pub(super) distinct: bool,
+    /// Every relation that it names: only these may be reached over several rows.
+    pub(super) mentioned: Vec<RelationId>,
     /// Stems of all its words: they choose between keys and dates that differ only in name.
     pub(super) hints: Vec<String>,
 }

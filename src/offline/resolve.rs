@@ -41,13 +41,13 @@ pub(super) fn describe(vocabulary: &Vocabulary<'_>, id: ColumnId) -> String {
     format!("{column} of {relation}")
 }
 
-/// The reading nearest to `from`. Paths over rows of others count; `only_single` leaves them out.
+/// The reading nearest to `from`. One reached over several rows counts only in one of the relations `over_many`.
 pub(super) fn column_near(
     vocabulary: &Vocabulary<'_>,
     from: RelationId,
     column: &ColumnRef,
     hints: &[String],
-    only_single: bool,
+    over_many: &[RelationId],
 ) -> Result<Option<ColumnId>, Misunderstanding> {
     let best_score = column
         .readings
@@ -60,7 +60,7 @@ pub(super) fn column_near(
         .iter()
         .filter_map(|(id, score)| {
             let path = reach(vocabulary, from, id.relation, hints)?;
-            if only_single && path.iter().any(|step| step.to_many) {
+            if path.iter().any(|step| step.to_many) && !over_many.contains(&id.relation) {
                 return None;
             }
             let cost = joins::cost(vocabulary, from, id.relation, hints)?;
@@ -156,7 +156,7 @@ pub(super) fn measured(
                 Some(subject) => subject,
                 None => self::subject(query, vocabulary)?,
             };
-            column_near(vocabulary, from, column, &query.hints, false)?
+            column_near(vocabulary, from, column, &query.hints, &query.mentioned)?
                 .map(|id| id.relation)
                 .ok_or_else(|| no_way(&column.said))
         }

@@ -13,6 +13,9 @@ use crate::domain::schema::{
     Catalog, Column, Extension, ForeignKey, NamedType, Relation, Snapshot,
 };
 
+/// What `ALLOWED_TABLES` is when nobody sets it.
+const ALLOWED_TABLES_DEFAULT: &str = "public.*";
+
 /// Extensions that may be allowed. Their functions compute and read nothing by name.
 const KNOWN_EXTENSIONS: [&str; 14] = [
     "btree_gin",
@@ -64,7 +67,8 @@ const REFUSED_EXTENSION_FUNCTIONS: [&str; 12] = [
 /// seen, `public.*` is.
 ///
 /// `ALLOWED_MODELS` takes Django's names: `users.User` is `public.users_user`, `users.*` all models of the app,
-/// `!users.User` takes one away, `!users.User.field` hides its column. With models alone, nothing else is seen.
+/// `!users.User` takes one away, `!users.User.field` hides its column. With models, the default `public.*` is not added
+/// to them: whoever names models means those.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     allowed: Vec<TablePattern>,
@@ -107,11 +111,14 @@ impl Policy {
             hidden: Vec::new(),
             extensions: BTreeSet::new(),
         };
-        for text in split(allowed_tables, ',') {
-            policy.add_table_pattern(&text)?;
-        }
         for text in split(allowed_models, ',') {
             policy.add_model_pattern(&text)?;
+        }
+        let is_default = allowed_tables.trim() == ALLOWED_TABLES_DEFAULT;
+        if policy.allowed.is_empty() || !is_default {
+            for text in split(allowed_tables, ',') {
+                policy.add_table_pattern(&text)?;
+            }
         }
         if policy.allowed.is_empty() {
             policy.allowed.push(TablePattern {

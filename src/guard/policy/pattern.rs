@@ -97,10 +97,11 @@ impl Name {
     fn pass_any_text(&self, reachable: &mut [bool]) {
         for (index, piece) in self.pieces.iter().enumerate() {
             let is_reachable = reachable.get(index).copied().unwrap_or_default();
-            if *piece == Piece::AnyText && is_reachable {
-                if let Some(slot) = reachable.get_mut(index + 1) {
-                    *slot = true;
-                }
+            if *piece == Piece::AnyText
+                && is_reachable
+                && let Some(slot) = reachable.get_mut(index + 1)
+            {
+                *slot = true;
             }
         }
     }

@@ -282,12 +282,10 @@ impl Parser<'_, '_> {
         let plain = self.done()
             || self.sees("and")
             || self.sees("or")
-            || self.sees(",")
-            || self.sees("in")
-            || self.sees("by")
-            || self.sees("sorted")
-            || self.sees("ordered")
-            || self.sees("per");
+            || (negated
+                && ["in", "by", "sorted", "ordered", "per", ","]
+                    .iter()
+                    .any(|word| self.sees(word)));
         let previous = self
             .tokens
             .get(self.at.checked_sub(1)?)

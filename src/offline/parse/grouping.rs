@@ -219,7 +219,7 @@ impl Parser<'_, '_> {
         })
     }
 
-    fn is_key(&self, id: super::super::vocabulary::ColumnId) -> bool {
+    pub(super) fn is_key(&self, id: super::super::vocabulary::ColumnId) -> bool {
         let Some(relation) = self.vocabulary.relation(id.relation) else {
             return false;
         };

@@ -1,7 +1,10 @@
 //! The beginning of a question: what it asks for, and of what.
 
 use super::super::Misunderstanding;
-use super::super::query::{ColumnRef, Function, Measure, Order, OrderKey, Output, Target};
+use super::super::column_kind::ColumnKind;
+use super::super::query::{
+    ColumnRef, Condition, Function, Measure, Order, OrderKey, Output, Target,
+};
 use super::super::vocabulary::RelationId;
 use super::Parser;
 
@@ -159,21 +162,38 @@ impl Parser<'_, '_> {
                     of: Target::Rows(relation),
                 });
             }
-            let column = p.column_name()?;
-            Some(Measure {
-                function: if distinct {
-                    Function::CountDistinct
-                } else {
-                    p.count_of_values(&column)
-                },
-                of: Target::Column(column),
-            })
+            p.counted_column(distinct)
         })
     }
 
-    /// Counting a column that is a key counts rows; any other column's values are counted once each.
-    fn count_of_values(&self, _column: &ColumnRef) -> Function {
-        Function::CountDistinct
+    /// Counting a yes-or-no column counts the rows where it holds; any other column's values are counted once each. A
+    /// number is no thing to count: how many points there are is a sum, or a count of something else.
+    fn counted_column(&mut self, distinct: bool) -> Option<Measure> {
+        let mut column = self.column_name()?;
+        let flags: Vec<_> = column
+            .readings
+            .iter()
+            .filter(|(id, _)| self.vocabulary.kind(*id) == ColumnKind::Boolean)
+            .copied()
+            .collect();
+        if let [(flag, _)] = flags.as_slice() {
+            self.subject(flag.relation);
+            self.require(Condition::Flag {
+                column: self.exactly(*flag),
+                value: true,
+            });
+            return Some(Measure {
+                function: Function::Count,
+                of: Target::Rows(flag.relation),
+            });
+        }
+        column.readings.retain(|(id, _)| {
+            distinct || !self.vocabulary.kind(*id).is_number() || self.is_key(*id)
+        });
+        (!column.readings.is_empty()).then_some(Measure {
+            function: Function::CountDistinct,
+            of: Target::Column(column),
+        })
     }
 
     fn subject(&mut self, relation: RelationId) {
@@ -318,6 +338,14 @@ impl Parser<'_, '_> {
                 return Some(());
             }
             let column = p.column_name()?;
+            // "who was the winner" does not ask for yes or no.
+            let asks_yes_or_no = column
+                .readings
+                .iter()
+                .all(|(id, _)| p.vocabulary.kind(*id) == ColumnKind::Boolean);
+            if asks_yes_or_no && p.query.outputs.is_empty() {
+                return None;
+            }
             p.query.outputs.push(Output::Column(column));
             Some(())
         })

@@ -198,6 +198,9 @@ impl<'v, 'a> Parser<'v, 'a> {
         let named = self.vocabulary.relations_at(&self.tokens, self.at)?;
         let id = best_relation(&named)?;
         self.at += named.length;
+        if !self.query.mentioned.contains(&id) {
+            self.query.mentioned.push(id);
+        }
         Some(id)
     }
 

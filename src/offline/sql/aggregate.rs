@@ -46,7 +46,7 @@ pub(super) fn write(
     }
     let groups = groups(query);
     let fact = fact(query, vocabulary, &measures, &groups)?;
-    let (mut select, anchor) = Select::new(vocabulary, &query.hints, fact);
+    let (mut select, anchor) = Select::new(vocabulary, query, fact);
     let subject = match query.subject {
         Some(subject) if subject != fact => {
             let single = joins::path(vocabulary, fact, subject, &query.hints)
@@ -235,7 +235,7 @@ fn write_group(
                 scope.subject.relation,
                 column,
                 &query.hints,
-                true,
+                &[],
             )?;
             let (anchor, id) = match near_subject {
                 Some(id) => (scope.subject.clone(), id),
@@ -245,7 +245,7 @@ fn write_group(
                         scope.fact.relation,
                         column,
                         &query.hints,
-                        false,
+                        &query.mentioned,
                     )?
                     .ok_or_else(|| resolve::no_way(&column.said))?;
                     (scope.fact.clone(), id)
@@ -267,7 +267,7 @@ fn write_group(
                         scope.fact.relation,
                         column,
                         &query.hints,
-                        true,
+                        &[],
                     )?
                     .ok_or_else(|| resolve::no_way(&column.said))?;
                     (id, id.relation)
@@ -348,7 +348,7 @@ fn orders(
                     scope.subject.relation,
                     column,
                     &query.hints,
-                    true,
+                    &[],
                 )?
                 .ok_or_else(|| resolve::no_way(&column.said))?;
                 let end = select.reach(&scope.subject, id.relation, true)?;

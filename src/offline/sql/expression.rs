@@ -44,7 +44,7 @@ pub(super) fn measure(
                 fact.relation,
                 column,
                 select.hints,
-                false,
+                select.mentioned,
             )?
             .ok_or_else(|| resolve::no_way(&column.said))?;
             of_column(select, fact, measure.function, id)

@@ -4,6 +4,7 @@
 mod aggregate;
 mod expression;
 mod list;
+mod place;
 mod predicate;
 mod select;
 mod text;

@@ -1,4 +1,4 @@
-//! What the tests share: servers of their own, clients that break the rules, and ways to make things fail.
+//! What the tests share: real servers of their own, and ways to make them fail.
 
 pub(crate) mod cut_proxy;
 pub(crate) mod fake_provider;

@@ -57,6 +57,7 @@ impl TestServer {
             store: Arc::clone(&store),
             schema: no_tables(),
             checks,
+            audit: None,
         };
         let application = Application::assemble(&config, services).expect("a server");
         Self::run(application, store)
