@@ -17,6 +17,7 @@ use db_chat::wire::errors::WireError;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
+use crate::support::postgres::TestDatabase;
 use crate::support::server::TestServer;
 use crate::support::turns::{echoing, played};
 
@@ -439,4 +440,47 @@ async fn a_conversation_can_be_read_and_forgotten() {
     }
     let response = server.http.get(&url).send().await.expect("a response");
     assert_eq!(response.status(), 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_built_from_its_settings_answers_from_the_database_and_is_ready() {
+    let database = TestDatabase::create(
+        "CREATE TABLE customers (id integer PRIMARY KEY, name text NOT NULL);
+         INSERT INTO customers SELECT n, 'customer ' || n FROM generate_series(1, 7) AS n;",
+    )
+    .await;
+    let server = TestServer::build(|config| {
+        config.database.url = Some(database.url().into());
+    })
+    .await;
+    let ready = server
+        .http
+        .get(server.url("/readyz"))
+        .send()
+        .await
+        .expect("a response");
+    let ready: Value = ready.json().await.expect("JSON");
+    assert_eq!(ready["status"], "ready", "{ready}");
+    let response = server
+        .post(r#"{"query": "How many customers are there?"}"#)
+        .send()
+        .await
+        .expect("a response");
+    let body = json(response).await;
+    assert_eq!(body["rows"], serde_json::json!([[7]]), "{body}");
+
+    let id = body["conversation_id"].as_str().expect("an id");
+    let history = server.url(&format!("/api/chat/conversations/{id}"));
+    let history = server.http.get(history).send().await.expect("a response");
+    assert_eq!(
+        json(history).await["turns"][0]["query"],
+        "How many customers are there?"
+    );
+    let schema = server
+        .http
+        .get(server.url("/api/chat/schema-info"))
+        .send()
+        .await;
+    let schema = json(schema.expect("a response")).await;
+    assert_eq!(schema["tables"][0]["name"], "customers");
 }
