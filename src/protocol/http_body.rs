@@ -33,7 +33,7 @@ pub struct CheckBody {
     pub status: &'static str,
     /// What is wrong, or why it is off, without hosts or names.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub message: Option<&'static str>,
+    pub message: Option<String>,
 }
 
 /// `GET /healthz`.

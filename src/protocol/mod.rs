@@ -9,4 +9,5 @@ pub mod error_code;
 pub mod history;
 pub mod http_body;
 pub mod schema;
+pub mod schema_document;
 pub mod server_frame;

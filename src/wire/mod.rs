@@ -9,3 +9,4 @@ pub mod history;
 pub mod questions;
 pub mod relay;
 pub mod schema;
+pub mod schema_document;

@@ -160,6 +160,7 @@ mod tests {
             ],
             types: Vec::new(),
             foreign_names: ForeignNames::default(),
+            extensions: Vec::new(),
             hidden_relations_count: 1,
         };
         let text = serde_json::to_string(&schema_body(&snapshot)).expect("JSON");

@@ -1,6 +1,10 @@
-//! What the tests share: real servers of their own, and ways to make them fail.
+//! What the tests share: servers of their own, clients that break the rules, and ways to make things fail.
 
 pub(crate) mod cut_proxy;
 pub(crate) mod fake_provider;
 pub(crate) mod postgres;
+pub(crate) mod raw;
 pub(crate) mod redis;
+pub(crate) mod server;
+pub(crate) mod turns;
+pub(crate) mod web_socket;
