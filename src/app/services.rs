@@ -124,16 +124,28 @@ impl Services {
             Check {
                 name: "database",
                 is_required: true,
+                kind: None,
+                model: None,
                 probe: Some(database_probe(catalog.clone())),
             },
             Check {
                 name: "store",
                 is_required: true,
+                kind: Some(store.name()),
+                model: None,
                 probe: Some(store_probe(Arc::clone(&store))),
             },
             Check {
                 name: "provider",
                 is_required: true,
+                kind: Some(
+                    provider
+                        .as_ref()
+                        .map_or("offline", |provider| provider.name()),
+                ),
+                model: provider
+                    .as_ref()
+                    .map(|provider| provider.model().to_owned()),
                 probe: provider.clone().map(provider_probe),
             },
             Check {

@@ -364,6 +364,8 @@ async fn readiness_tells_the_state_of_each_dependency() {
         Check {
             name,
             is_required,
+            kind: None,
+            model: None,
             probe: Some(Arc::new(move || {
                 asked.fetch_add(1, Ordering::SeqCst);
                 Box::pin(async {
@@ -378,11 +380,15 @@ async fn readiness_tells_the_state_of_each_dependency() {
     let up = || Check {
         name: "store",
         is_required: true,
+        kind: Some("memory"),
+        model: None,
         probe: Some(Arc::new(|| Box::pin(async { Ok(()) }))),
     };
     let off = || Check {
         name: "audit",
         is_required: false,
+        kind: None,
+        model: None,
         probe: None,
     };
     for (checks, status, word) in [
@@ -401,6 +407,7 @@ async fn readiness_tells_the_state_of_each_dependency() {
         let body: Value = response.json().await.expect("JSON");
         assert_eq!(body["status"], word);
         assert_eq!(body["checks"][0]["status"], "up");
+        assert_eq!(body["checks"][0]["kind"], "memory");
         let health = server
             .http
             .get(server.url("/healthz/"))
