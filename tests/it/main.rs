@@ -3,6 +3,7 @@
 mod catalog;
 mod conversations;
 mod execute;
+mod guard;
 mod private_postgres;
 mod providers;
 mod readme;
