@@ -118,7 +118,7 @@ impl Services {
         let prompts = Prompts::load(config.llm.prompts_dir.as_deref())
             .map_err(|source| ServicesError::Prompts { source })?;
 
-        let audit = audit_log(config)?;
+        let audit = audit_log(config).await?;
 
         let checks = vec![
             Check {
@@ -151,6 +151,8 @@ impl Services {
             Check {
                 name: "audit",
                 is_required: false,
+                kind: None,
+                model: None,
                 probe: audit.clone().map(audit_probe),
             },
         ];
@@ -183,9 +185,9 @@ impl Services {
     }
 }
 
-/// Starts the audit log where a state database is set. The writer brings the tables up to date itself,
-/// so that a database that is away does not keep the server from answering.
-fn audit_log(config: &Config) -> Result<Option<AuditLog>, ServicesError> {
+/// Starts the audit log where a state database is set. A database that is away does not keep the server
+/// from answering: the writer goes on trying. One that can never take the rows does.
+async fn audit_log(config: &Config) -> Result<Option<AuditLog>, ServicesError> {
     let Some(url) = &config.state.url else {
         return Ok(None);
     };
@@ -193,6 +195,13 @@ fn audit_log(config: &Config) -> Result<Option<AuditLog>, ServicesError> {
     let (options, tls) =
         connection_options(url.expose_secret()).map_err(|error| state(error.into()))?;
     let database = StateDatabase::new(options, tls).map_err(|error| state(error.into()))?;
+    match database.migrate().await {
+        Ok(()) => {}
+        Err(error) if error.may_pass() => {
+            tracing::error!(%error, "the state database cannot be used yet: the audit log waits for it");
+        }
+        Err(error) => return Err(state(error.into())),
+    }
     Ok(Some(AuditLog::start(database)))
 }
 

@@ -7,6 +7,7 @@ mod audit;
 mod catalog;
 mod conversations;
 mod execute;
+mod guard;
 mod hostile_input;
 mod layers;
 mod offline;
