@@ -7,7 +7,7 @@
  * Attributes (and properties of the same name): `server` (base URL; the origin this file came from),
  * `title`, `placeholder`, `questions` (samples: a JSON array; as a property an array). `theme` is
  * `light` or `dark`; without it the colours follow the page's `color-scheme`.
- * Methods: `ask(question)`, `stop()`, `reset()`. Events: `db-chat-answer` and `db-chat-error`, whose
+ * Methods: `ask(question)`, `stop()`, `reset()`, `focus()`. Events: `db-chat-answer` and `db-chat-error`, whose
  * `detail` is the final frame. Looks: custom properties `--db-chat-*` (styles.js) and parts.
  *
  * This file puts the parts together; it draws no answers and speaks no protocol.
@@ -35,7 +35,7 @@ class DbChat extends HTMLElement {
 
   constructor() {
     super();
-    this.attachShadow({ mode: "open", delegatesFocus: true }).adoptedStyleSheets = [sheet];
+    this.attachShadow({ mode: "open" }).adoptedStyleSheets = [sheet];
   }
 
   connectedCallback() {
@@ -90,6 +90,11 @@ class DbChat extends HTMLElement {
     this.setAttribute("placeholder", text);
   }
 
+  /** Focus goes where one types. */
+  focus(options) {
+    this.#nodes?.input.focus(options);
+  }
+
   /** Asks as if the person had typed it. Returns whether it was taken: one question runs at a time. */
   ask(question) {
     const text = question.trim();
@@ -122,7 +127,7 @@ class DbChat extends HTMLElement {
     this.#views.clear();
     this.#nodes.turns.replaceChildren();
     this.#refresh();
-    this.#nodes.input.focus();
+    this.focus();
   }
 
   get #language() {
@@ -211,7 +216,7 @@ class DbChat extends HTMLElement {
     this.#views.delete(turn);
     this.#conversation.remove(turn);
     this.ask(turn.question);
-    this.#nodes.input.focus();
+    this.focus();
   }
 
   async #restore() {
@@ -247,7 +252,7 @@ class DbChat extends HTMLElement {
 
   #showSamples() {
     this.#nodes.samples.replaceChildren(...this.questions.map((question) => button(question, () => {
-      if (this.ask(question)) this.#nodes.input.focus({ preventScroll: true });
+      if (this.ask(question)) this.focus({ preventScroll: true });
     }, { class: "chip", dir: "auto" })));
   }
 

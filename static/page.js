@@ -34,20 +34,14 @@ function toggleTheme() {
   showTheme(theme);
 }
 
-const ENGINES = {
-  anthropic: "Anthropic",
-  openai: "OpenAI",
-  offline: "the offline engine, no model",
-};
+const ENGINES = { anthropic: "Anthropic", openai: "OpenAI", offline: "the offline engine, no model" };
 
 /** Says which engine answers, as the server's readiness report names it. */
 async function showEngine() {
-  const report = await (await fetch("/readyz")).json();
-  const provider = report.provider ?? report.checks?.provider ?? {};
-  const kind = provider.name ?? provider.kind ?? provider.engine;
-  const name = ENGINES[kind] ?? kind;
-  if (!name) return;
-  document.getElementById("engine").textContent = provider.model && kind !== "offline" ? `Answered by ${name}, ${provider.model}` : `Answered by ${name}`;
+  const { checks } = await (await fetch("/readyz")).json();
+  const { kind, model } = checks.find((check) => check.name === "provider") ?? {};
+  if (!kind) return;
+  document.getElementById("engine").textContent = `Answered by ${[ENGINES[kind] ?? kind, model].filter(Boolean).join(", ")}`;
 }
 
 function showSnippet() {

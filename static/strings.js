@@ -55,7 +55,7 @@ const en = {
   },
   reconnecting: "Connection lost, picking the answer up again",
   connectionLost: "The connection was lost before the answer was complete. Nothing was changed; please ask again.",
-  unreachable: "The server can't be reached. Check your connection, then try again.",
+  unreachable: "The server can't be reached from this page. Check your connection, then try again.",
   unexpected: "The server sent something unexpected. Please try again.",
 };
 

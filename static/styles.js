@@ -52,7 +52,7 @@ h2, h4, strong, .welcome-title { font-weight: 650; }
 .turn { padding: 1.25rem 0 1.5rem; overflow-wrap: anywhere; }
 .turn:last-child { min-height: 100%; }
 .turn + .turn { border-top: 1px solid var(--hair); }
-.question { width: fit-content; max-width: 88%; margin: 0 0 1rem auto; padding: .5rem .9rem; background: var(--tint); border-radius: 1.1rem 1.1rem .3rem; white-space: pre-wrap; }
+.question { width: fit-content; max-width: 88%; margin: 0 0 1rem; margin-inline-start: auto; padding: .5rem .9rem; background: var(--tint); border-radius: 1.1rem 1.1rem .3rem; white-space: pre-wrap; }
 .answer, .slot, .prose, .table-with-note { display: grid; gap: .75rem; grid-template-columns: minmax(0, 1fr); }
 
 .stage { display: flex; align-items: center; gap: .6rem; color: var(--quiet); font-size: .9375rem; }

@@ -1,4 +1,224 @@
-//! To be written.
+//! The composition root: puts the parts together, runs the server, stops it.
 
 pub mod demo;
 pub mod private_postgres;
+mod services;
+pub mod shutdown;
+
+use std::any::Any;
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::middleware::from_fn;
+use actix_web::rt::net::TcpStream;
+use actix_web::{App, HttpServer, web};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::connection::ConnectionContext;
+use crate::http::{Doors, OriginPatternError, envelop, routes};
+use crate::state::AuditLog;
+use crate::wire::relay::TurnRelay;
+
+pub use services::{Services, ServicesError};
+use shutdown::Lifecycle;
+
+/// For the head of a request to arrive.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long an HTTP connection may be idle: above the 60 seconds after which common load balancers drop
+/// theirs, so that it is never this side that drops one under a request.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// For the audit log's last rows to be written.
+const AUDIT_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A server that listens and waits to be run.
+pub struct Application {
+    address: SocketAddr,
+    server: Server,
+    lifecycle: Lifecycle,
+    audit: Option<AuditLog>,
+}
+
+/// Why there is no server.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// A part cannot be built.
+    #[error("the settings cannot be used")]
+    Services {
+        /// Which one and why.
+        #[source]
+        source: ServicesError,
+    },
+    /// The address is taken, not ours, or no address.
+    #[error("cannot listen on {bind}: change DB_CHAT_BIND")]
+    Listen {
+        /// What was to be listened on.
+        bind: String,
+        /// The system's own words.
+        #[source]
+        source: std::io::Error,
+    },
+    /// One of the allowed origins cannot be understood.
+    #[error("DB_CHAT_ALLOWED_ORIGINS cannot be used")]
+    Origins {
+        /// Which and why.
+        #[source]
+        source: OriginPatternError,
+    },
+}
+
+impl Application {
+    /// Builds every part from the settings and listens.
+    ///
+    /// # Errors
+    /// A setting is no good, or the address cannot be listened on.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub async fn build(config: Config) -> Result<Self, BuildError> {
+        let services = Services::connect(&config)
+            .await
+            .map_err(|source| BuildError::Services { source })?;
+        Self::assemble(&config, services)
+    }
+
+    /// Listens, with parts that were built elsewhere. Turns run on the tokio runtime that this is called
+    /// in; the sockets have threads of their own.
+    ///
+    /// # Errors
+    /// The address cannot be listened on, or a setting is no good.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn assemble(config: &Config, services: Services) -> Result<Self, BuildError> {
+        let bind = &config.server.bind;
+        let listen = |source| BuildError::Listen {
+            bind: bind.clone(),
+            source,
+        };
+        let listener = TcpListener::bind(bind).map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+
+        let stop = CancellationToken::new();
+        let abort = CancellationToken::new();
+        let turns = TaskTracker::new();
+        let connections = TaskTracker::new();
+        let relay = TurnRelay::new(
+            services.run_turn,
+            tokio::runtime::Handle::current(),
+            turns.clone(),
+            abort.clone(),
+        );
+        let context = ConnectionContext {
+            relay,
+            limits: config.limits.clone(),
+            stop: stop.clone(),
+            tasks: connections.clone(),
+        };
+        let doors = Doors::new(
+            &config.server,
+            context,
+            services.store,
+            services.schema,
+            services.checks,
+        )
+        .map_err(|source| BuildError::Origins { source })?;
+        let doors = web::Data::new(doors);
+
+        let write_timeout_ms = config.limits.write_timeout_ms;
+        let server = HttpServer::new(move || {
+            App::new()
+                .wrap(from_fn(envelop))
+                .configure(routes(doors.clone()))
+        })
+        .on_connect(move |connection, _| bound_writes(connection, write_timeout_ms))
+        .client_request_timeout(HEAD_TIMEOUT)
+        .keep_alive(KEEP_ALIVE)
+        // A client that closes its side has gone; its question is stopped.
+        .h1_allow_half_closed(false)
+        .shutdown_timeout(shutdown::WORKERS_SECONDS)
+        // Signals are the business of `shutdown`.
+        .disable_signals()
+        .listen(listener)
+        .map_err(listen)?
+        .run();
+
+        let lifecycle = Lifecycle {
+            stop,
+            abort,
+            turns,
+            connections,
+            drain_timeout: Duration::from_millis(config.limits.shutdown_timeout_ms),
+        };
+        Ok(Self {
+            address,
+            server,
+            lifecycle,
+            audit: services.audit,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The port that it listens on: the one taken, where 0 was asked for.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// Serves until `stop` fires, then ends in good order (see `shutdown`).
+    ///
+    /// # Errors
+    /// The server failed by itself.
+    pub async fn run_until_stopped(self, stop: CancellationToken) -> std::io::Result<()> {
+        let Self {
+            server,
+            lifecycle,
+            audit,
+            ..
+        } = self;
+        let handle = server.handle();
+        let serving = async {
+            let result = server.await;
+            // Whatever made it end, nobody is left to wait for a signal.
+            stop.cancel();
+            result
+        };
+        let stopping = async {
+            stop.cancelled().await;
+            lifecycle.drain().await;
+            handle.stop(true).await;
+        };
+        let (result, ()) = tokio::join!(serving, stopping);
+        if let Some(audit) = audit {
+            audit.close(AUDIT_CLOSE_TIMEOUT).await;
+        }
+        result
+    }
+}
+
+/// Has the kernel drop a client that takes nothing of what it was sent for the write timeout. Actix waits
+/// for such a client for ever, and then keeps whatever the response holds.
+fn bound_writes(connection: &dyn Any, write_timeout_ms: u64) {
+    #[cfg(target_os = "linux")]
+    if let Some(stream) = connection.downcast_ref::<TcpStream>() {
+        let timeout_ms = u32::try_from(write_timeout_ms).unwrap_or(u32::MAX);
+        if let Err(error) = nix::sys::socket::setsockopt(
+            stream,
+            nix::sys::socket::sockopt::TcpUserTimeout,
+            &timeout_ms,
+        ) {
+            tracing::debug!(%error, "TCP_USER_TIMEOUT cannot be set");
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (connection, write_timeout_ms);
+}

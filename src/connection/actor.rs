@@ -239,9 +239,12 @@ impl Actor {
     }
 
     fn next_deadline(&self) -> Instant {
-        let stall = self.outbox.stalls_at(self.write_timeout());
         let beat = self.heartbeat.next();
-        stall.map_or(beat, |stall| stall.min(beat))
+        match self.outbox.stalls_at(self.write_timeout()) {
+            Some(stall) if self.is_closing => stall,
+            Some(stall) => stall.min(beat),
+            None => beat,
+        }
     }
 
     fn tick(&mut self) {
@@ -255,10 +258,12 @@ impl Actor {
             self.outbox.abandon();
             return;
         }
+        if self.is_closing {
+            return;
+        }
         match self.heartbeat.beat(now) {
             Beat::Wait => {}
             Beat::Ping => self.outbox.ping(),
-            Beat::Silent if self.is_closing => self.outbox.abandon(),
             Beat::Silent => self.close(CloseCode::PolicyViolation),
         }
     }

@@ -35,8 +35,9 @@ pub(super) struct Mailbox {
     turns: mpsc::Receiver<RelayedFrame>,
     /// Kept here too, so that the channel outlives every turn.
     sender: mpsc::Sender<RelayedFrame>,
-    /// `None` once the client has said its last.
-    reader: Option<SocketReader>,
+    reader: SocketReader,
+    /// Off once the client has said its last, or is to be heard no more.
+    is_reading: bool,
 }
 
 impl Mailbox {
@@ -46,7 +47,8 @@ impl Mailbox {
             stop: Some(stop),
             turns,
             sender,
-            reader: Some(reader),
+            reader,
+            is_reading: true,
         }
     }
 
@@ -57,7 +59,7 @@ impl Mailbox {
 
     /// Nothing more is read from the client.
     pub(super) fn stop_reading(&mut self) {
-        self.reader = None;
+        self.is_reading = false;
     }
 
     /// Waits for the next event; a timer wakes at `deadline`. Turns are not looked at while the outbox
@@ -70,6 +72,7 @@ impl Mailbox {
             stop,
             turns,
             reader,
+            is_reading,
             sender: _,
         } = self;
         let stopped = async {
@@ -84,18 +87,11 @@ impl Mailbox {
             () = tokio::time::sleep_until(deadline) => Wake::Timer,
             Some(frame) = turns.recv(), if outbox.has_room() => Wake::Turn(frame),
             () = outbox.moved() => Wake::OutboxMoved,
-            inbound = read(reader) => Wake::Socket(inbound),
+            inbound = reader.next(), if *is_reading => Wake::Socket(inbound),
         };
         if matches!(wake, Wake::Stop) {
             self.stop = None;
         }
         wake
-    }
-}
-
-async fn read(reader: &mut Option<SocketReader>) -> Inbound {
-    match reader {
-        Some(reader) => reader.next().await,
-        None => std::future::pending().await,
     }
 }

@@ -139,9 +139,9 @@ impl Stream for WatchedPayload {
         if self.watch.borrow().breach.is_some() {
             return Poll::Ready(None);
         }
-        let piece = match Pin::new(&mut self.payload).poll_next(context) {
-            Poll::Ready(Some(Ok(piece))) => piece,
-            other => return other,
+        let polled = Pin::new(&mut self.payload).poll_next(context);
+        let Poll::Ready(Some(Ok(piece))) = polled else {
+            return polled;
         };
         let mut watch = self.watch.borrow_mut();
         match watch.bounds.follow(&piece) {

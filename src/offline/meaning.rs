@@ -21,13 +21,16 @@ pub(super) fn label(vocabulary: &Vocabulary<'_>, relation: RelationId) -> Vec<Co
                 .map(|(id, _)| *id)
         })
     };
-    if let Some(name) = find(&["name", "full name", "title", "display name"]) {
+    if let Some(name) = find(&["name", "full name", "display name"]) {
         return vec![name];
     }
     let first = find(&["first name", "firstname", "given name", "forename", "fname"]);
     let last = find(&["last name", "lastname", "surname", "family name", "lname"]);
     if let (Some(first), Some(last)) = (first, last) {
         return vec![first, last];
+    }
+    if let Some(title) = find(&["title"]) {
+        return vec![title];
     }
     let named = columns
         .iter()
@@ -91,13 +94,9 @@ pub(super) fn short_words(
     relation: &[String],
 ) -> Vec<String> {
     let words = vocabulary.column_words(id);
-    let last = relation
-        .last()
-        .map(std::slice::from_ref)
-        .unwrap_or_default();
-    for start in [relation, last] {
-        if !start.is_empty()
-            && words.len() > start.len()
+    for skipped in 0..relation.len() {
+        let start = relation.get(skipped..).unwrap_or_default();
+        if words.len() > start.len()
             && let Some(rest) = words.strip_prefix(start)
         {
             return rest.to_vec();
@@ -406,5 +405,20 @@ pub(super) fn discount_share(
                 )
         });
         fraction && vocabulary.column_words(*id) == ["discount"]
+    })
+}
+
+/// The numeric column that goes by the first of these names that any goes by.
+pub(super) fn number_called(
+    vocabulary: &Vocabulary<'_>,
+    relation: RelationId,
+    names: &[&str],
+) -> Option<ColumnId> {
+    let own = relation_words(vocabulary, relation);
+    names.iter().find_map(|name| {
+        let words = name_stems(&name.replace(' ', "_"));
+        vocabulary.columns_of(relation).find(|id| {
+            short_words(vocabulary, *id, &own) == words && vocabulary.kind(*id).is_number()
+        })
     })
 }

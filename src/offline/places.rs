@@ -14,17 +14,39 @@ pub(super) struct Country {
     pub(super) alpha3: &'static str,
 }
 
+impl Country {
+    /// Every way to write its name that data use, in lower case.
+    pub(super) fn spellings(self) -> Vec<String> {
+        let name = self.name.to_lowercase();
+        let others = SHORT_FORMS
+            .iter()
+            .filter(|(_, long)| *long == name)
+            .map(|(short, _)| (*short).to_owned());
+        others.chain([name.clone()]).collect()
+    }
+}
+
+/// Other names, and the name in the list that each stands for, in lower case.
+const SHORT_FORMS: &[(&str, &str)] = &[
+    ("usa", "united states"),
+    ("us", "united states"),
+    ("u.s.a.", "united states"),
+    ("united states of america", "united states"),
+    ("uk", "united kingdom"),
+    ("great britain", "united kingdom"),
+    ("the netherlands", "netherlands"),
+    ("holland", "netherlands"),
+    ("czechia", "czech republic"),
+    ("uae", "united arab emirates"),
+];
+
 /// The country of this name or usual short form, whatever the letter case.
 pub(super) fn country_named(text: &str) -> Option<Country> {
     let lower = text.to_lowercase();
-    let name = match lower.as_str() {
-        "usa" | "us" | "u.s." | "united states of america" | "america" => "united states",
-        "uk" | "great britain" | "britain" => "united kingdom",
-        "holland" => "netherlands",
-        "czechia" => "czech republic",
-        "uae" => "united arab emirates",
-        other => other,
-    };
+    let name = SHORT_FORMS
+        .iter()
+        .find(|(short, _)| *short == lower)
+        .map_or(lower.as_str(), |(_, long)| *long);
     COUNTRIES
         .iter()
         .find(|country| country.name.to_lowercase() == name)

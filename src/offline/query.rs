@@ -21,6 +21,8 @@ pub(super) struct Query {
     pub(super) limit: Option<u64>,
     /// "different", "distinct".
     pub(super) distinct: bool,
+    /// Every relation that it names: only these may be reached over several rows.
+    pub(super) mentioned: Vec<RelationId>,
     /// Stems of all its words: they choose between keys and dates that differ only in name.
     pub(super) hints: Vec<String>,
 }
@@ -76,8 +78,6 @@ pub(super) enum Function {
 pub(super) enum Target {
     /// Rows of a relation.
     Rows(RelationId),
-    /// Rows of whatever the question is about.
-    Subject,
     /// A column's values.
     Column(ColumnRef),
     /// Money taken, from whatever columns say it.
@@ -215,15 +215,6 @@ pub(super) enum Condition {
         /// Which aggregate.
         function: Function,
     },
-    /// A computed number compared with a value, in questions with groups.
-    Having {
-        /// The number.
-        measure: Measure,
-        /// How.
-        operator: Operator,
-        /// With what.
-        number: String,
-    },
     /// At least one of these.
     Any(Vec<Condition>),
 }
@@ -293,6 +284,4 @@ pub(super) enum Value {
         /// Whether it was in quotes.
         quoted: bool,
     },
-    /// Days.
-    Days(DateRange),
 }

@@ -123,13 +123,9 @@ impl<'a> Vocabulary<'a> {
         }
         let mut names: Vec<(Vec<String>, u8)> = vec![(words.clone(), WHOLE)];
         let mut short = words.clone();
-        for start in [
-            relation,
-            relation
-                .get(relation.len().saturating_sub(1)..)
-                .unwrap_or_default(),
-        ] {
-            if !start.is_empty() && words.len() > start.len() && words.starts_with(start) {
+        for skipped in 0..relation.len() {
+            let start = relation.get(skipped..).unwrap_or_default();
+            if words.len() > start.len() && words.starts_with(start) {
                 short = words.get(start.len()..).unwrap_or_default().to_vec();
                 names.push((short.clone(), SHORT));
                 break;

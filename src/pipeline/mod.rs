@@ -24,6 +24,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
+use self::check::SqlChecker;
 use self::error::TurnError;
 use self::event::{Answer, Clarification, EventSender, Shortfall, Stage, TurnEvent};
 use self::execute::Attempt;
@@ -45,6 +46,7 @@ use crate::llm::{FinishReason, LlmMessage, LlmProvider, LlmRole};
 use crate::offline::{self, Draft, PastTurn};
 use crate::postgres::catalog::CatalogCache;
 use crate::postgres::pool::DatabasePool;
+use crate::state::AuditLog;
 
 /// One accepted question on its way through the stages.
 #[derive(Debug, Clone)]
@@ -65,7 +67,6 @@ pub struct Turn {
 #[derive(Clone)]
 pub struct Pipeline {
     parts: Arc<PipelineParts>,
-    checker: check::SqlChecker,
 }
 
 /// What a pipeline is made of.
@@ -78,6 +79,12 @@ pub struct PipelineParts {
     pub pool: DatabasePool,
     /// Where conversations live.
     pub store: Arc<dyn ConversationStore>,
+    /// Where turns are recorded; `None` where no state database is set.
+    pub audit: Option<AuditLog>,
+    /// The code that a client is sent for an outcome, for the audit log. Codes are made above the pipeline.
+    pub outcome_code: fn(&Result<Answer, TurnError>) -> Option<&'static str>,
+    /// Runs the guard.
+    pub checker: SqlChecker,
     /// The prompt templates.
     pub prompts: Prompts,
     /// Messages of history given to the model.
@@ -106,7 +113,6 @@ impl Pipeline {
     pub fn new(parts: PipelineParts) -> Self {
         Self {
             parts: Arc::new(parts),
-            checker: check::SqlChecker::default(),
         }
     }
 
@@ -117,12 +123,16 @@ impl Pipeline {
     /// Dropping the future stops the provider's stream and the query like the token does, but sends
     /// no final event and leaves no audit row. Fire the token instead and let the turn end.
     pub async fn run_turn(&self, turn: Turn, events: EventSender) {
-        let mut record = TurnRecord::default();
+        let mut record = TurnRecord::begin();
         let outcome = tokio::select! {
             biased;
             () = turn.cancel.cancelled() => Err(TurnError::Cancelled),
             outcome = self.answer(&turn, &events, &mut record) => outcome,
         };
+        if let Some(audit) = &self.parts.audit {
+            let error_code = (self.parts.outcome_code)(&outcome);
+            audit.record(record.into_entry(&turn, &self.parts.engine, &outcome, error_code));
+        }
         let last = match outcome {
             Ok(answer) => TurnEvent::Answered(Box::new(answer)),
             Err(error) => TurnEvent::Failed(error),
@@ -343,10 +353,15 @@ impl Pipeline {
         record: &mut TurnRecord,
     ) -> Result<Attempt, TurnError> {
         record.enter(Stage::Checking, events).await;
-        let checked = match self.checker.check(draft, Arc::clone(snapshot)).await {
+        let checked = match self
+            .parts
+            .checker
+            .check(draft.clone(), Arc::clone(snapshot))
+            .await
+        {
             Ok(checked) => checked,
             Err(rejection) => {
-                record.refused(&rejection);
+                record.refused(draft.as_str().to_owned(), &rejection);
                 return Ok(Attempt::Rejected(rejection));
             }
         };

@@ -2,25 +2,44 @@
 
 use std::time::{Duration, Instant};
 
-use super::event::{EventSender, Stage, TurnEvent};
+use super::error::TurnError;
+use super::event::{Answer, EventSender, Stage, TurnEvent};
+use super::{Engine, Turn};
 use crate::domain::result::ResultSet;
 use crate::domain::usage::TokenUsage;
 use crate::guard::{CheckedSql, Rejection};
+use crate::state::AuditEntry;
+use crate::state::audit::{AuditOutcome, AuditVerdict};
 
 /// The record of a turn that is under way.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct TurnRecord {
     /// What the model calls have cost so far.
     pub(super) usage: TokenUsage,
+    began: Instant,
     sql: Option<String>,
-    rejection: Option<&'static str>,
-    rows: Option<usize>,
-    bytes: Option<usize>,
-    durations: Vec<(Stage, Duration)>,
+    verdict: Option<AuditVerdict>,
+    row_count: Option<usize>,
+    result_bytes: Option<usize>,
+    stages: Vec<(&'static str, Duration)>,
     current: Option<(Stage, Instant)>,
 }
 
 impl TurnRecord {
+    /// Begins with the clock.
+    pub(super) fn begin() -> Self {
+        Self {
+            usage: TokenUsage::default(),
+            began: Instant::now(),
+            sql: None,
+            verdict: None,
+            row_count: None,
+            result_bytes: None,
+            stages: Vec::new(),
+            current: None,
+        }
+    }
+
     /// Tells that a stage begins, and keeps how long the one before it took.
     pub(super) async fn enter(&mut self, stage: Stage, events: &EventSender) {
         self.leave();
@@ -32,25 +51,28 @@ impl TurnRecord {
     /// Ends the present stage.
     pub(super) fn leave(&mut self) {
         if let Some((stage, began)) = self.current.take() {
-            self.durations.push((stage, began.elapsed()));
+            self.stages.push((stage.as_str(), began.elapsed()));
         }
     }
 
     /// The guard let a query through.
     pub(super) fn allowed(&mut self, checked: &CheckedSql) {
         self.sql = Some(checked.as_str().to_owned());
-        self.rejection = None;
+        self.verdict = Some(AuditVerdict::Allowed);
     }
 
-    /// The guard refused a query.
-    pub(super) fn refused(&mut self, rejection: &Rejection) {
-        self.rejection = Some(rejection.code().as_str());
+    /// The guard refused a query; `sql` is what the model wrote.
+    pub(super) fn refused(&mut self, sql: String, rejection: &Rejection) {
+        self.sql = Some(sql);
+        self.verdict = Some(AuditVerdict::Refused {
+            code: rejection.code().as_str().to_owned(),
+        });
     }
 
     /// The query gave these rows.
     pub(super) fn ran(&mut self, result: &ResultSet) {
-        self.rows = Some(result.rows.len());
-        self.bytes = Some(
+        self.row_count = Some(result.rows.len());
+        self.result_bytes = Some(
             result
                 .rows
                 .iter()
@@ -59,5 +81,45 @@ impl TurnRecord {
                 .map(String::len)
                 .sum(),
         );
+    }
+
+    /// The row of the audit log. `error_code` is what the client is sent.
+    pub(super) fn into_entry(
+        mut self,
+        turn: &Turn,
+        engine: &Engine,
+        outcome: &Result<Answer, TurnError>,
+        error_code: Option<&'static str>,
+    ) -> AuditEntry {
+        self.leave();
+        let (provider, model) = match engine {
+            Engine::Model(provider) => (provider.name().to_owned(), provider.model().to_owned()),
+            Engine::Offline => ("offline".to_owned(), String::new()),
+        };
+        AuditEntry {
+            principal: None,
+            client_address: None,
+            request_id: turn.request_id.clone(),
+            conversation_id: turn.conversation_id,
+            asked_at: turn.asked_at,
+            question: turn.question.as_str().to_owned(),
+            sql: self.sql,
+            verdict: self.verdict,
+            row_count: self.row_count,
+            result_bytes: self.result_bytes,
+            duration: self.began.elapsed(),
+            stages: self.stages,
+            provider,
+            model,
+            usage: self.usage,
+            outcome: match outcome {
+                Ok(answer) if answer.clarification.is_some() => AuditOutcome::Clarified,
+                Ok(answer) if answer.shortfall.is_some() => AuditOutcome::Declined,
+                Ok(_) => AuditOutcome::Answered,
+                Err(TurnError::Cancelled) => AuditOutcome::Cancelled,
+                Err(_) => AuditOutcome::Failed,
+            },
+            error_code: error_code.map(str::to_owned),
+        }
     }
 }

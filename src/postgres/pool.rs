@@ -75,6 +75,25 @@ pub struct PoolLimits {
     pub wait_timeout: Duration,
 }
 
+/// Takes a libpq URL or key=value string apart, for this pool and for others of db-chat.
+///
+/// # Errors
+/// The connection string or its certificates cannot be used.
+pub fn connection_options(
+    connection_string: &str,
+) -> Result<(tokio_postgres::Config, MakeRustlsConnect), PoolSetupError> {
+    let mut string = ConnectionString::parse(connection_string)
+        .map_err(|source| PoolSetupError::ConnectionString { source })?;
+    let tls = tls::connector(&string).map_err(|source| PoolSetupError::Tls { source })?;
+    if string.config.get_application_name().is_none() {
+        string.config.application_name(APPLICATION_NAME);
+    }
+    if string.config.get_connect_timeout().is_none() {
+        string.config.connect_timeout(CONNECT_TIMEOUT);
+    }
+    Ok((string.config, tls))
+}
+
 /// The connections to one database. Cheap to clone; opens nothing until it is asked.
 #[derive(Clone)]
 pub struct DatabasePool {
@@ -93,20 +112,12 @@ impl DatabasePool {
     /// # Errors
     /// The connection string or its certificates cannot be used.
     pub fn new(connection_string: &str, limits: PoolLimits) -> Result<Self, PoolSetupError> {
-        let mut string = ConnectionString::parse(connection_string)
-            .map_err(|source| PoolSetupError::ConnectionString { source })?;
-        let tls = tls::connector(&string).map_err(|source| PoolSetupError::Tls { source })?;
-        if string.config.get_application_name().is_none() {
-            string.config.application_name(APPLICATION_NAME);
-        }
-        if string.config.get_connect_timeout().is_none() {
-            string.config.connect_timeout(CONNECT_TIMEOUT);
-        }
+        let (options, tls) = connection_options(connection_string)?;
         let config = ManagerConfig {
             // One empty query: a connection that a firewall or a restart has killed is found before a question is put on it.
             recycling_method: RecyclingMethod::Verified,
         };
-        let manager = Manager::from_config(string.config, tls.clone(), config);
+        let manager = Manager::from_config(options, tls.clone(), config);
         let pool = Pool::builder(manager)
             .max_size(limits.connections_max)
             .wait_timeout(Some(limits.wait_timeout))

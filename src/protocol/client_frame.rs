@@ -128,25 +128,19 @@ impl Fields {
             request_id: None,
             fault,
         };
-        // serde would also take an array, its elements in the order of the fields.
-        let is_object = text
-            .trim_start_matches([' ', '\t', '\n', '\r'])
-            .starts_with('{');
-        if is_object {
-            serde_json::from_str(text).map_err(|error| {
-                unreadable(FrameFault::NotJson {
-                    line: error.line(),
-                    column: error.column(),
-                })
-            })
-        } else if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
-            Err(unreadable(FrameFault::NotJson {
+        let not_json = |error: serde_json::Error| {
+            unreadable(FrameFault::NotJson {
                 line: error.line(),
                 column: error.column(),
-            }))
-        } else {
-            Err(unreadable(FrameFault::NotAnObject))
+            })
+        };
+        // Read twice, because neither reading does both: as a value for the depth of unknown fields
+        // too, and as fields for those that occur twice. An array would also pass for the fields.
+        let value: Value = serde_json::from_str(text).map_err(not_json)?;
+        if !value.is_object() {
+            return Err(unreadable(FrameFault::NotAnObject));
         }
+        serde_json::from_str(text).map_err(not_json)
     }
 
     fn frame(&mut self) -> Result<ClientFrame, FrameFault> {

@@ -10,7 +10,7 @@ use crate::domain::question::QuestionFault;
 use crate::llm::LlmError;
 use crate::llm::error::AnsweredKind;
 use crate::pipeline::error::TurnError;
-use crate::pipeline::event::Shortfall;
+use crate::pipeline::event::{Answer, Shortfall};
 use crate::postgres::QueryError;
 use crate::protocol::client_frame::FrameFault;
 use crate::protocol::error_code::ErrorCode;
@@ -147,6 +147,17 @@ pub const fn shortfall_code(shortfall: Shortfall) -> ErrorCode {
         Shortfall::QueryTimeout => ErrorCode::QueryTimeout,
         Shortfall::ModelRefused => ErrorCode::ModelRefused,
         Shortfall::ModelReplyInvalid => ErrorCode::ModelReplyInvalid,
+    }
+}
+
+/// The code that a client is sent for a turn's outcome; `None` for an answer without one.
+#[must_use]
+pub fn outcome_code(outcome: &Result<Answer, TurnError>) -> Option<&'static str> {
+    match outcome {
+        Ok(answer) => answer
+            .shortfall
+            .map(|shortfall| shortfall_code(shortfall).as_str()),
+        Err(error) => Some(WireError::from(error).code.as_str()),
     }
 }
 

@@ -151,7 +151,7 @@ impl Relaying {
                 return;
             }
         }
-        let (sender, mut events) = mpsc::channel(EVENTS_WAITING_MAX);
+        let (sender, events) = mpsc::channel(EVENTS_WAITING_MAX);
         let turn = Turn {
             request_id: question.request_id,
             conversation_id: question.conversation_id,
@@ -163,14 +163,15 @@ impl Relaying {
             .relay
             .tasks
             .spawn_on((self.relay.run_turn)(turn, sender), &self.relay.runtime);
-        if !self.relay_events(&mut events).await {
+        if !self.relay_events(events).await {
             running.abort();
         }
         self.log_panic(running).await;
     }
 
-    /// Relays until the final frame has left; `false` if the turn had to be given up.
-    async fn relay_events(&mut self, events: &mut mpsc::Receiver<TurnEvent>) -> bool {
+    /// Relays until the final frame has left; `false` if the turn had to be given up. Drops `events`
+    /// then, so that what the turn may still say cannot block it.
+    async fn relay_events(&mut self, mut events: mpsc::Receiver<TurnEvent>) -> bool {
         let mut is_open = true;
         let cancel = self.cancel.clone();
         let given_up = async {
@@ -180,8 +181,13 @@ impl Relaying {
         tokio::pin!(given_up);
         while !self.maker.has_ended() {
             if !is_open && self.waiting.is_empty() {
-                // The turn went away without a final event: a fault, but the client gets its frame.
-                self.send_failure(&WireError::internal()).await;
+                // The turn went away without a final event: a fault, unless it was told to.
+                let error = if self.cancel.is_cancelled() {
+                    self.cancelled()
+                } else {
+                    WireError::internal()
+                };
+                self.send_failure(&error).await;
                 return true;
             }
             let frames = self.frames.clone();

@@ -1,10 +1,18 @@
 //! Everything that needs a server, a socket or a file: one binary, so that there is one to link, with a module for each behaviour.
 
+mod audit;
 mod catalog;
 mod conversations;
 mod execute;
 mod guard;
+mod hostile_input;
+mod layers;
+mod offline;
 mod private_postgres;
 mod providers;
 mod readme;
+mod rest;
+mod shutdown;
+mod socket;
+mod sse;
 mod support;

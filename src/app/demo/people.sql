@@ -5,7 +5,7 @@
 
 CREATE FUNCTION pg_temp.dice(thrown_for bigint, purpose text) RETURNS double precision
 LANGUAGE sql IMMUTABLE AS $$
-    SELECT (hashint8extended(thrown_for, hashtext(purpose)) & 2147483647) / 2147483648.0
+    SELECT (hashint8extended(thrown_for, hashtext(purpose)) & 2147483647)::double precision / 2147483648
 $$;
 
 CREATE FUNCTION pg_temp.pick(choices text[], die double precision) RETURNS text

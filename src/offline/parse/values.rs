@@ -2,7 +2,7 @@
 
 use super::super::dates::period_at;
 use super::super::places::{country_named, country_of_adjective};
-use super::super::query::{ColumnRef, Condition, Operator, Value};
+use super::super::query::{ColumnRef, Condition, Operator, Output, Value};
 use super::super::tokens::{Token, TokenKind};
 use super::super::vocabulary::RelationId;
 use super::Parser;
@@ -50,11 +50,11 @@ impl Parser<'_, '_> {
         if let Some(found) = self.attempt(|p| p.choice(negated)) {
             return Some(found);
         }
-        self.take(&[
-            "in", "from", "at", "of", "for", "on", "with", "to", "by", "inside", "within",
-            "only in", "only for",
-        ])
-        .then_some(())?;
+        let locates = self.take(&["only in", "in", "from", "at", "inside", "within"]);
+        if !locates {
+            self.take(&["only for", "of", "for", "on", "with", "to", "by"])
+                .then_some(())?;
+        }
         self.determiners();
         if let Some(found) = self.attempt(|p| p.value_beside_name(negated)) {
             return Some(found);
@@ -62,7 +62,10 @@ impl Parser<'_, '_> {
         if let Some(found) = self.attempt(|p| p.choices(negated)) {
             return Some(found);
         }
-        self.place_list(negated)
+        if locates {
+            return self.place_list(negated);
+        }
+        self.owner_by_name(negated)
     }
 
     /// "Germany", "Germany or France".
@@ -70,8 +73,7 @@ impl Parser<'_, '_> {
         let first = self.place_name(negated)?;
         let mut any = vec![first];
         while let Some(next) = self.attempt(|p| {
-            p.take(&["and in", "or in", "and", "or", ","])
-                .then_some(())?;
+            p.take(&["and in", "or in", "and", "or"]).then_some(())?;
             p.place_name(negated)
         }) {
             any.push(next);
@@ -111,6 +113,30 @@ impl Parser<'_, '_> {
         };
         let proper = quoted || text.chars().next().is_some_and(char::is_uppercase);
         proper.then_some(Condition::Place { text, negated })
+    }
+
+    /// "the population of Angola": a proper name after what is asked of it. Only columns are asked of a thing by name.
+    fn owner_by_name(&mut self, negated: bool) -> Option<Condition> {
+        let columns_only = !self.query.outputs.is_empty()
+            && self
+                .query
+                .outputs
+                .iter()
+                .all(|output| matches!(output, Output::Column(_)));
+        let of = self
+            .tokens
+            .get(self.at.checked_sub(1)?)
+            .is_some_and(|t| matches!(t.lower.as_str(), "of" | "for"));
+        if negated || !columns_only || !of || self.query.subject.is_some() || self.is_fragment {
+            return None;
+        }
+        let Value::Text { text, .. } = self.text_value(false)? else {
+            return None;
+        };
+        self.done().then_some(Condition::Named {
+            relation: None,
+            text,
+        })
     }
 
     /// One choice, or several joined by "or" or "and" where they are choices of the same column.
@@ -308,18 +334,31 @@ impl Parser<'_, '_> {
         // The shortest text that a name follows: "Rock", "Heavy Metal".
         for length in 1..=4 {
             self.at = start + length;
-            let said = self.said(start, length);
+            let said = self.spelled(start, length);
             let first = self.tokens.get(start)?;
             let capital = first.is_capitalised() || first.kind == TokenKind::Quoted;
             let known = self.vocabulary.columns_at(&self.tokens, start).is_some()
                 || self.vocabulary.relations_at(&self.tokens, start).is_some();
-            if !capital || known {
+            let proper = self.tokens.iter().skip(start).take(length).all(|token| {
+                token.is_capitalised()
+                    || matches!(token.kind, TokenKind::Number | TokenKind::Quoted)
+                    || matches!(token.lower.as_str(), "of" | "the" | "de" | "&")
+            });
+            if !capital || known || !proper {
                 return None;
             }
             let quoted = first.kind == TokenKind::Quoted;
             if !self.column_is_longer()
                 && let Some(relation) = self.attempt(Self::relation_name)
             {
+                // "'Herb' products" describes the products; it does not name one.
+                let plural = self
+                    .tokens
+                    .get(self.at.checked_sub(1)?)
+                    .is_some_and(|token| token.lower != token.stem);
+                if plural || Some(relation) == self.query.subject {
+                    return None;
+                }
                 return (!negated).then_some(Condition::Named {
                     relation: Some(relation),
                     text: said,
@@ -391,21 +430,27 @@ impl Parser<'_, '_> {
                 break;
             }
         }
-        let text = self.tokens.iter().skip(start).take(end - start).fold(
-            String::new(),
-            |mut text, token| {
-                if !text.is_empty() && token.spaced {
-                    text.push(' ');
-                }
-                text.push_str(&token.text);
-                text
-            },
-        );
+        let text = self.spelled(start, end - start);
         self.at = end;
         Some(Value::Text {
             text,
             quoted: false,
         })
+    }
+
+    /// A run of tokens as a value: with its blanks and dots, but without the full stop of the question.
+    fn spelled(&self, start: usize, length: usize) -> String {
+        let mut text = String::new();
+        for (place, token) in self.tokens.iter().enumerate().skip(start).take(length) {
+            if !text.is_empty() && token.spaced {
+                text.push(' ');
+            }
+            text.push_str(&token.text);
+            if place + 1 < self.tokens.len() {
+                text.push_str(&token.dots);
+            }
+        }
+        text
     }
 
     /// Whether a value comes next, so that the name before it was part of a condition.

@@ -36,7 +36,6 @@ pub(super) fn measure(
     measure: &Measure,
 ) -> Result<Expression, Misunderstanding> {
     match &measure.of {
-        Target::Subject => rows(select, fact, fact.relation),
         Target::Rows(relation) => rows(select, fact, *relation),
         Target::Column(column) => {
             let id = resolve::column_near(
@@ -44,7 +43,7 @@ pub(super) fn measure(
                 fact.relation,
                 column,
                 select.hints,
-                false,
+                select.mentioned,
             )?
             .ok_or_else(|| resolve::no_way(&column.said))?;
             of_column(select, fact, measure.function, id)

@@ -15,7 +15,7 @@ pub(super) fn write(
     vocabulary: &Vocabulary<'_>,
 ) -> Result<Written, Misunderstanding> {
     let subject = resolve::subject(query, vocabulary)?;
-    let (mut select, anchor) = Select::new(vocabulary, &query.hints, subject);
+    let (mut select, anchor) = Select::new(vocabulary, query, subject);
     let mut shown: Vec<(Anchor, ColumnId)> = Vec::new();
     for output in &query.outputs {
         match output {
@@ -26,13 +26,19 @@ pub(super) fn write(
                 } else {
                     meaning::label(vocabulary, *relation)
                 };
-                let end = select.reach(&anchor, *relation, true)?;
+                let end = select.reach(&anchor, *relation, !query.distinct)?;
                 shown.extend(columns.into_iter().map(|id| (end.clone(), id)));
             }
             Output::Column(column) => {
-                let id = resolve::column_near(vocabulary, subject, column, &query.hints, false)?
-                    .ok_or_else(|| resolve::no_way(&column.said))?;
-                let end = select.reach(&anchor, id.relation, true)?;
+                let id = resolve::column_near(
+                    vocabulary,
+                    subject,
+                    column,
+                    &query.hints,
+                    &query.mentioned,
+                )?
+                .ok_or_else(|| resolve::no_way(&column.said))?;
+                let end = select.reach(&anchor, id.relation, !query.distinct)?;
                 shown.push((end, id));
             }
             Output::Measure(_) => {}
@@ -98,10 +104,10 @@ pub(super) fn write(
         columns.join(", "),
         select.from()
     );
-    super::finish(&mut sql, &wheres, &[], &[], &orders, query.limit);
+    super::finish(&mut sql, &wheres, &[], &orders, query.limit);
     Ok(Written {
         sql,
-        assumptions: Vec::new(),
+        assumptions: select.assumptions,
     })
 }
 
@@ -120,7 +126,7 @@ fn order_by(
     };
     let columns: Vec<(Anchor, ColumnId)> = match &order.key {
         OrderKey::Column(column) => {
-            let id = resolve::column_near(vocabulary, anchor.relation, column, &query.hints, true)?
+            let id = resolve::column_near(vocabulary, anchor.relation, column, &query.hints, &[])?
                 .ok_or_else(|| resolve::no_way(&column.said))?;
             vec![(select.reach(anchor, id.relation, true)?, id)]
         }

@@ -5,7 +5,6 @@ use super::super::column_kind::ColumnKind;
 use super::super::dates::{DateRange, Unit};
 use super::super::joins::{self, Step};
 use super::super::meaning;
-use super::super::places::country_named;
 use super::super::query::{ColumnRef, Condition, Function, Operator, Value, When};
 use super::super::vocabulary::{Choice, ColumnId, RelationId};
 use super::super::{Misunderstanding, resolve};
@@ -59,7 +58,7 @@ pub(super) fn write(
             Ok(if *value { sql } else { format!("NOT {sql}") })
         }),
         Condition::Period { when, range } => period(select, scope, when, *range),
-        Condition::Place { text, negated } => place(select, scope, text, *negated),
+        Condition::Place { text, negated } => super::place::write(select, scope, text, *negated),
         Condition::Named { relation, text } => named(
             select,
             scope,
@@ -86,9 +85,6 @@ pub(super) fn write(
                 symbol(*operator)
             ))
         }),
-        Condition::Having { .. } => Err(Misunderstanding::new(
-            "I could not place one of the conditions in this question.",
-        )),
         Condition::Any(any) => {
             let parts = any
                 .iter()
@@ -119,19 +115,29 @@ fn locate(
     scope: &Scope,
     column: &ColumnRef,
 ) -> Result<(Anchor, ColumnId), Misunderstanding> {
-    let vocabulary = select.vocabulary;
-    for (anchor, only_single) in [
-        (&scope.subject, true),
-        (&scope.fact, true),
-        (&scope.subject, false),
+    locate_over(select, scope, column, select.mentioned)
+}
+
+/// The same, where relations other than those named may be reached over several rows.
+pub(super) fn locate_over(
+    select: &Select<'_, '_>,
+    scope: &Scope,
+    column: &ColumnRef,
+    over_many: &[RelationId],
+) -> Result<(Anchor, ColumnId), Misunderstanding> {
+    for (anchor, over_many) in [
+        (&scope.subject, &[][..]),
+        (&scope.fact, &[]),
+        (&scope.subject, over_many),
     ] {
-        if let Some(id) = resolve::column_near(
-            vocabulary,
+        let found = resolve::column_near(
+            select.vocabulary,
             anchor.relation,
             column,
             select.hints,
-            only_single,
-        )? {
+            over_many,
+        )?;
+        if let Some(id) = found {
             return Ok((anchor.clone(), id));
         }
     }
@@ -139,7 +145,7 @@ fn locate(
 }
 
 /// Joins along a path to one row, or opens an EXISTS where it meets several.
-fn on_path(
+pub(super) fn on_path(
     select: &mut Select<'_, '_>,
     anchor: &Anchor,
     to: RelationId,
@@ -253,7 +259,6 @@ fn compare(
             },
             Operator::Less | Operator::AtMost | Operator::More | Operator::AtLeast => Err(misfit()),
         },
-        Value::Days(range) => days(select, &sql, id, *range).ok_or_else(misfit),
     }
 }
 
@@ -376,119 +381,6 @@ fn choice(
             ([one], true) => format!("{sql} IS DISTINCT FROM {one}"),
             (_, false) => format!("{sql} IN ({})", values.join(", ")),
             (_, true) => format!("({sql} IS NULL OR {sql} NOT IN ({}))", values.join(", ")),
-        })
-    })
-}
-
-/// A place: countries by name or code, anything else by whatever columns say where.
-fn place(
-    select: &mut Select<'_, '_>,
-    scope: &Scope,
-    text: &str,
-    negated: bool,
-) -> Result<String, Misunderstanding> {
-    let vocabulary = select.vocabulary;
-    let country = country_named(text);
-    let mut columns: Vec<(ColumnId, Vec<String>)> = Vec::new();
-    for relation in 0..vocabulary.snapshot.relations.len() {
-        let own = meaning::relation_words(vocabulary, relation);
-        for id in vocabulary.columns_of(relation) {
-            let words = meaning::short_words(vocabulary, id, &own);
-            let full = vocabulary.column_words(id);
-            let is_country = full.iter().any(|w| w == "country" || w == "nation");
-            let fits = if country.is_some() {
-                is_country && !words.iter().any(|w| w == "id")
-            } else {
-                meaning::PLACE_WORDS.contains(&full.join(" ").replace(" name", "").as_str())
-                    && !is_country
-            };
-            if !fits || !matches!(vocabulary.kind(id), ColumnKind::Text | ColumnKind::Enum) {
-                continue;
-            }
-            let column = vocabulary.column(id);
-            let choices = column.map(|c| c.choices.as_slice()).unwrap_or_default();
-            let mut values: Vec<String> = vec![text.to_lowercase()];
-            if let Some(country) = country {
-                let code = words.iter().any(|w| w == "code" || w == "iso");
-                let width = column.map_or("", |c| c.type_name.as_str());
-                if code || width.ends_with("(2)") || width.ends_with("(3)") {
-                    values = vec![country.alpha2.to_lowercase(), country.alpha3.to_lowercase()];
-                } else {
-                    values.push(country.name.to_lowercase());
-                }
-            }
-            values.sort();
-            values.dedup();
-            if !choices.is_empty() {
-                values = choices
-                    .iter()
-                    .filter(|c| values.contains(&c.to_lowercase()))
-                    .cloned()
-                    .collect();
-            }
-            if !values.is_empty() {
-                columns.push((id, values));
-            }
-        }
-    }
-    let column = ColumnRef {
-        readings: columns.iter().map(|(id, _)| (*id, 3)).collect(),
-        said: text.to_owned(),
-    };
-    let unknown = || {
-        Misunderstanding::new(format!(
-            "I do not know what \u{201c}{text}\u{201d} is here: say which column holds it, for example \u{201c}with city {text}\u{201d}."
-        ))
-    };
-    if column.readings.is_empty() {
-        return Err(unknown());
-    }
-    // Several columns of one relation may hold it: a city and a state. Which relation is meant must be clear.
-    let mut relations: Vec<(ColumnId, u8)> = Vec::new();
-    for (id, score) in &column.readings {
-        if !relations
-            .iter()
-            .any(|(known, _)| known.relation == id.relation)
-        {
-            relations.push((*id, *score));
-        }
-    }
-    let (anchor, nearest) = locate(
-        select,
-        scope,
-        &ColumnRef {
-            readings: relations,
-            said: text.to_owned(),
-        },
-    )?;
-    let chosen: Vec<&(ColumnId, Vec<String>)> = columns
-        .iter()
-        .filter(|(id, _)| id.relation == nearest.relation)
-        .collect();
-    on_path(select, &anchor, nearest.relation, |select, anchor| {
-        let mut parts = Vec::new();
-        for (id, values) in chosen {
-            let sql = select.column(anchor, *id);
-            let exact = select
-                .vocabulary
-                .column(*id)
-                .is_some_and(|c| !c.choices.is_empty());
-            let sql = if exact { sql } else { format!("lower({sql})") };
-            let values: Vec<String> = values.iter().map(|v| literal(v)).collect();
-            parts.push(match values.as_slice() {
-                [one] => format!("{sql} = {one}"),
-                _ => format!("{sql} IN ({})", values.join(", ")),
-            });
-        }
-        let any = if parts.len() == 1 {
-            parts.join("")
-        } else {
-            format!("({})", parts.join(" OR "))
-        };
-        Ok(if negated {
-            format!("({any}) IS NOT TRUE")
-        } else {
-            any
         })
     })
 }
@@ -649,11 +541,6 @@ fn related(
         filters.join(" AND "),
         symbol(operator),
     ))
-}
-
-/// The comparison of a computed number.
-pub(super) fn having(number: &str, operator: Operator, value: &str) -> String {
-    format!("{number} {} {value}", symbol(operator))
 }
 
 /// Whether an aggregate loses nothing when rows repeat.

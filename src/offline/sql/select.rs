@@ -1,6 +1,7 @@
 //! A SELECT under construction: its joins, and names for the relations in it.
 
 use super::super::joins::{self, Path, Step};
+use super::super::query::Query;
 use super::super::vocabulary::{ColumnId, RelationId, Vocabulary};
 use super::super::{Misunderstanding, resolve};
 use super::text::identifier;
@@ -20,6 +21,10 @@ pub(super) struct Select<'v, 'a> {
     pub(super) vocabulary: &'v Vocabulary<'a>,
     /// The question's stems.
     pub(super) hints: &'v [String],
+    /// The relations that the question names.
+    pub(super) mentioned: &'v [RelationId],
+    /// Choices made that the person should know of, as sentences.
+    pub(super) assumptions: Vec<String>,
     names: Vec<String>,
     from: String,
     joined: Vec<(String, Step, String)>,
@@ -31,12 +36,14 @@ impl<'v, 'a> Select<'v, 'a> {
     /// Begins with one relation.
     pub(super) fn new(
         vocabulary: &'v Vocabulary<'a>,
-        hints: &'v [String],
+        query: &'v Query,
         relation: RelationId,
     ) -> (Self, Anchor) {
         let mut select = Self {
             vocabulary,
-            hints,
+            hints: &query.hints,
+            mentioned: &query.mentioned,
+            assumptions: Vec::new(),
             names: Vec::new(),
             from: String::new(),
             joined: Vec::new(),
@@ -127,6 +134,13 @@ impl<'v, 'a> Select<'v, 'a> {
             here = next;
         }
         here
+    }
+
+    /// Notes a choice, once.
+    pub(super) fn assume(&mut self, sentence: String) {
+        if !self.assumptions.contains(&sentence) {
+            self.assumptions.push(sentence);
+        }
     }
 
     /// `alias.column`.

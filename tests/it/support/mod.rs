@@ -3,4 +3,8 @@
 pub(crate) mod cut_proxy;
 pub(crate) mod fake_provider;
 pub(crate) mod postgres;
+pub(crate) mod raw;
 pub(crate) mod redis;
+pub(crate) mod server;
+pub(crate) mod turns;
+pub(crate) mod web_socket;

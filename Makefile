@@ -1,0 +1,40 @@
+# The front door. Each target installs what it needs and this machine lacks, and says so.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check browser lint doc bench
+
+# Tools that a target had to bring along are found first.
+export PATH := $(CURDIR)/target/tools/bin:$(CURDIR)/target/tools/node_modules/.bin:$(PATH)
+
+help: ## List the targets
+	@awk -F ': ## ' '/^[a-z]+: ## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+# The development profile: it builds faster than a release, and a demo spends its time waiting for
+# PostgreSQL and a model.
+demo: ## Run db-chat on a private PostgreSQL with a demo database; ARGS="--bind 127.0.0.1:9000"
+	@scripts/install.sh build postgresql
+	cargo run --locked --bin db-chat -- demo $(ARGS)
+
+test: ## Run all tests
+	@scripts/install.sh build postgresql redis browser
+	@scripts/test.sh
+
+check: ## Compile and lint: the quick loop
+	@scripts/install.sh build
+	cargo clippy --locked --all-targets
+
+browser: ## Run the tests of the page in a real browser; ARGS=live runs the files with that in their name
+	@scripts/install.sh build postgresql browser
+	@scripts/browser.sh $(ARGS)
+
+lint: ## Run the gate beside the tests
+	@scripts/install.sh build
+	@scripts/lint.sh
+
+doc: ## Build the API docs
+	@scripts/install.sh build
+	cargo doc --locked --no-deps --document-private-items
+
+bench: ## Run the benchmarks
+	@scripts/install.sh build postgresql
+	cargo bench --locked

@@ -1,0 +1,29 @@
+#!/bin/sh
+# The gate beside the tests: nothing may warn.
+set -eu
+
+cargo fmt --check
+cargo clippy --locked --all-targets -- -D warnings
+RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
+
+# tool CRATE: as this machine has it, or built once into target/tools.
+tool() {
+    command -v "$1" >/dev/null && return
+    echo "Building $1 into target/tools"
+    cargo install --quiet --locked --root target/tools --target-dir target/tools/build "$1"
+    rm -rf target/tools/build
+}
+
+tool cargo-machete
+cargo machete
+
+# The list of known vulnerabilities is fetched from GitHub; where that cannot be reached, it is no fault of ours.
+tool cargo-deny
+cargo deny --locked check bans licenses sources
+advisories=https://github.com/rustsec/advisory-db
+if GIT_TERMINAL_PROMPT=0 git -c http.lowSpeedLimit=1 -c http.lowSpeedTime=10 \
+    ls-remote --exit-code "$advisories" HEAD >/dev/null 2>&1; then
+    cargo deny --locked check advisories
+else
+    echo "NOTE: known vulnerabilities were not checked, because $advisories cannot be reached."
+fi

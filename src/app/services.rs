@@ -1,0 +1,251 @@
+//! What `app` hands down: the parts that the doors use, each behind the narrowest handle that does, and
+//! how they are built from the settings. Opens no connection: what cannot be reached says so in
+//! `/readyz` and in the answers, and is used as soon as it can be.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+
+use crate::config::Config;
+use crate::conversations::{self, ConversationStore, StoreError};
+use crate::guard::policy::{Policy, PolicyError};
+use crate::http::{Check, Probe, SchemaSource};
+use crate::llm::{self, LlmProvider, LlmSetupError};
+use crate::pipeline::check::SqlChecker;
+use crate::pipeline::prompts::{PromptError, Prompts};
+use crate::pipeline::{Engine, Pipeline, PipelineParts};
+use crate::postgres::catalog::CatalogCache;
+use crate::postgres::pool::{DatabasePool, PoolLimits, PoolSetupError, connection_options};
+use crate::protocol::error_code::ErrorCode;
+use crate::state::{AuditLog, StateDatabase};
+use crate::wire::errors::{WireError, outcome_code};
+use crate::wire::relay::RunTurn;
+
+/// How long a snapshot of the schema is used before PostgreSQL is asked, cheaply, whether it still holds.
+const SCHEMA_RECHECK: Duration = Duration::from_secs(2);
+
+/// The parts. Plain handles; whoever builds them decides what is behind them.
+pub struct Services {
+    /// Runs one question through the pipeline.
+    pub run_turn: RunTurn,
+    /// Where conversations live.
+    pub store: Arc<dyn ConversationStore>,
+    /// The schema as the policy lets it be seen.
+    pub schema: SchemaSource,
+    /// What `/readyz` asks.
+    pub checks: Vec<Check>,
+    /// The audit log, to be closed at the end; `None` where no state database is set.
+    pub audit: Option<AuditLog>,
+}
+
+/// A setting that a part cannot be built from.
+#[derive(Debug, thiserror::Error)]
+pub enum ServicesError {
+    /// There is no database to ask.
+    #[error("no database is configured: set DATABASE_URL, or run `db-chat demo`")]
+    DatabaseMissing,
+    /// The database's settings.
+    #[error("DATABASE_URL cannot be used")]
+    Database {
+        /// Why.
+        #[source]
+        source: PoolSetupError,
+    },
+    /// The policy.
+    #[error("ALLOWED_TABLES or ALLOWED_MODELS cannot be used")]
+    Policy {
+        /// Why.
+        #[source]
+        source: PolicyError,
+    },
+    /// The model's settings.
+    #[error("the language model cannot be used")]
+    Llm {
+        /// Why.
+        #[source]
+        source: LlmSetupError,
+    },
+    /// The prompt templates.
+    #[error("DB_CHAT_PROMPTS_DIR cannot be used")]
+    Prompts {
+        /// Why.
+        #[source]
+        source: PromptError,
+    },
+    /// The state database's settings.
+    #[error("DB_CHAT_STATE_URL cannot be used")]
+    State {
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The conversation store's settings.
+    #[error("REDIS_URL cannot be used")]
+    Store {
+        /// Why.
+        #[source]
+        source: StoreError,
+    },
+}
+
+impl Services {
+    /// Builds every part from its section of the settings.
+    ///
+    /// # Errors
+    /// The first setting that cannot be used.
+    pub async fn connect(config: &Config) -> Result<Self, ServicesError> {
+        let limits = &config.limits;
+        let url = config
+            .database
+            .url
+            .as_ref()
+            .ok_or(ServicesError::DatabaseMissing)?;
+        let pool_limits = PoolLimits {
+            connections_max: limits.pool_connections_max,
+            wait_timeout: Duration::from_millis(limits.pool_wait_timeout_ms),
+        };
+        let pool = DatabasePool::new(url.expose_secret(), pool_limits)
+            .map_err(|source| ServicesError::Database { source })?;
+        let policy = Policy::compile(&config.policy.allowed_tables, &config.policy.allowed_models)
+            .map_err(|source| ServicesError::Policy { source })?;
+        let catalog = CatalogCache::new(pool.clone(), policy, SCHEMA_RECHECK);
+        let store = conversations::connect(&config.conversations, limits)
+            .await
+            .map_err(|source| ServicesError::Store { source })?;
+        let provider =
+            llm::connect(&config.llm, limits).map_err(|source| ServicesError::Llm { source })?;
+        let prompts = Prompts::load(config.llm.prompts_dir.as_deref())
+            .map_err(|source| ServicesError::Prompts { source })?;
+
+        let audit = audit_log(config).await?;
+
+        let checks = vec![
+            Check {
+                name: "database",
+                is_required: true,
+                kind: None,
+                model: None,
+                probe: Some(database_probe(catalog.clone())),
+            },
+            Check {
+                name: "store",
+                is_required: true,
+                kind: Some(store.name()),
+                model: None,
+                probe: Some(store_probe(Arc::clone(&store))),
+            },
+            Check {
+                name: "provider",
+                is_required: true,
+                kind: Some(
+                    provider
+                        .as_ref()
+                        .map_or("offline", |provider| provider.name()),
+                ),
+                model: provider
+                    .as_ref()
+                    .map(|provider| provider.model().to_owned()),
+                probe: provider.clone().map(provider_probe),
+            },
+            Check {
+                name: "audit",
+                is_required: false,
+                probe: audit.clone().map(audit_probe),
+            },
+        ];
+        let pipeline = Pipeline::new(PipelineParts {
+            engine: provider.map_or(Engine::Offline, Engine::Model),
+            catalog: catalog.clone(),
+            pool,
+            store: Arc::clone(&store),
+            audit: audit.clone(),
+            outcome_code,
+            checker: SqlChecker::default(),
+            prompts,
+            context_messages_max: config.conversations.context_limit,
+            reply_language: config.llm.reply_language.clone(),
+            limits: limits.clone(),
+        });
+        Ok(Self {
+            run_turn: Arc::new(move |turn, events| {
+                let pipeline = pipeline.clone();
+                Box::pin(async move { pipeline.run_turn(turn, events).await })
+            }),
+            store,
+            schema: Arc::new(move || {
+                let catalog = catalog.clone();
+                Box::pin(async move { catalog.snapshot().await })
+            }),
+            checks,
+            audit,
+        })
+    }
+}
+
+/// Starts the audit log where a state database is set. A database that is away does not keep the server
+/// from answering: the writer goes on trying. One that can never take the rows does.
+async fn audit_log(config: &Config) -> Result<Option<AuditLog>, ServicesError> {
+    let Some(url) = &config.state.url else {
+        return Ok(None);
+    };
+    let state = |source: Box<dyn std::error::Error + Send + Sync>| ServicesError::State { source };
+    let (options, tls) =
+        connection_options(url.expose_secret()).map_err(|error| state(error.into()))?;
+    let database = StateDatabase::new(options, tls).map_err(|error| state(error.into()))?;
+    match database.migrate().await {
+        Ok(()) => {}
+        Err(error) if error.may_pass() => {
+            tracing::error!(%error, "the state database cannot be used yet: the audit log waits for it");
+        }
+        Err(error) => return Err(state(error.into())),
+    }
+    Ok(Some(AuditLog::start(database)))
+}
+
+fn audit_probe(audit: AuditLog) -> Probe {
+    Arc::new(move || {
+        let health = audit.health();
+        Box::pin(async move {
+            health.map_err(|fault| WireError::new(ErrorCode::StoreUnavailable, fault.to_string()))
+        })
+    })
+}
+
+/// The schema is read, or found unchanged, over the same pool that questions use.
+fn database_probe(catalog: CatalogCache) -> Probe {
+    Arc::new(move || {
+        let catalog = catalog.clone();
+        Box::pin(async move {
+            catalog
+                .snapshot()
+                .await
+                .map(drop)
+                .map_err(|error| WireError::from(&error))
+        })
+    })
+}
+
+fn store_probe(store: Arc<dyn ConversationStore>) -> Probe {
+    Arc::new(move || {
+        let store = Arc::clone(&store);
+        Box::pin(async move {
+            store
+                .reachable()
+                .await
+                .map_err(|error| WireError::from(&error))
+        })
+    })
+}
+
+fn provider_probe(provider: Arc<dyn LlmProvider>) -> Probe {
+    Arc::new(move || {
+        let provider = Arc::clone(&provider);
+        Box::pin(async move {
+            provider
+                .reachable()
+                .await
+                .map_err(|error| WireError::from(&error))
+        })
+    })
+}

@@ -1,0 +1,122 @@
+//! `db-chat ask`: one question from the shell, through the same pipeline as the server's.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use chrono::Utc;
+use clap::Args;
+use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
+
+use super::demo;
+use crate::app::private_postgres::PrivatePostgres;
+use crate::app::{Services, shutdown};
+use crate::config::Config;
+use crate::domain::ids::RequestId;
+use crate::pipeline::Turn;
+use crate::protocol::client_frame::QueryFrame;
+use crate::protocol::server_frame::ServerFrame;
+use crate::wire::frames::FrameMaker;
+use crate::wire::questions;
+
+/// Asks one question and prints the answer.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    db-chat ask \"How many orders were placed last month?\"\n  \
+    db-chat ask --json \"Top 5 products by revenue\" | jq .rows\n  \
+    db-chat ask --sql-only \"Customers without an order\"")]
+pub(super) struct AskArgs {
+    /// The question, in plain English
+    question: String,
+    /// Print the final frame as JSON
+    #[arg(long, conflicts_with = "sql_only")]
+    json: bool,
+    /// Print the SQL that ran and nothing else
+    #[arg(long)]
+    sql_only: bool,
+}
+
+/// How many events may wait for the printer; it only keeps the last one.
+const EVENTS_WAITING_MAX: usize = 64;
+
+/// Exit code 0 when the question was answered, 1 when it was not.
+pub(super) async fn run(args: AskArgs, config: Config) -> anyhow::Result<ExitCode> {
+    if config.database.url.is_some() {
+        return ask(&args, &config).await;
+    }
+    let (postgres, config): (PrivatePostgres, Config) = demo::prepare(config).await?;
+    let asked = ask(&args, &config).await;
+    postgres.stop().await?;
+    asked
+}
+
+async fn ask(args: &AskArgs, config: &Config) -> anyhow::Result<ExitCode> {
+    let frame = QueryFrame {
+        query: Some(args.question.clone()),
+        conversation_id: None,
+        request_id: None,
+        stream: false,
+    };
+    let accepted = questions::accept(frame, RequestId::random, config.limits.question_chars_max)
+        .map_err(|error| anyhow::anyhow!("{}", error.message))?;
+    let services = Services::connect(config).await?;
+    let tasks = TaskTracker::new();
+    let cancel = shutdown::on_signal(&tasks)?;
+    let mut frames = FrameMaker::new(&accepted);
+    let turn = Turn {
+        request_id: accepted.request_id,
+        conversation_id: accepted.conversation_id,
+        question: accepted.question,
+        asked_at: Utc::now(),
+        cancel: cancel.clone(),
+    };
+    let (sender, mut events) = mpsc::channel(EVENTS_WAITING_MAX);
+    let read_last = async {
+        let mut last = None;
+        while let Some(event) = events.recv().await {
+            last = frames.frame(event).or(last);
+        }
+        last
+    };
+    let ((), last) = tokio::join!((services.run_turn)(turn, sender), read_last);
+    cancel.cancel();
+    if let Some(audit) = services.audit {
+        audit.close(std::time::Duration::from_secs(5)).await;
+    }
+    let last = last.ok_or_else(|| anyhow::anyhow!("the question ended without an answer"))?;
+    print(args, &last)
+}
+
+fn print(args: &AskArgs, last: &ServerFrame) -> anyhow::Result<ExitCode> {
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string(last)?)?;
+    }
+    match last {
+        ServerFrame::ChatResponse { answer, .. } => {
+            let sql = answer.sql_query.as_deref().unwrap_or_default();
+            if args.sql_only {
+                writeln!(out, "{sql}")?;
+            } else if !args.json {
+                writeln!(out, "{}", answer.reply)?;
+                if !answer.rows.is_empty() {
+                    writeln!(out, "\n{}", answer.raw_result.trim_end())?;
+                }
+                if !sql.is_empty() {
+                    writeln!(out, "\nSQL: {sql}")?;
+                }
+            }
+            Ok(ExitCode::from(u8::from(answer.error.is_some())))
+        }
+        ServerFrame::Failure { error, .. } if args.json => {
+            let _ = error;
+            Ok(ExitCode::FAILURE)
+        }
+        ServerFrame::Failure { error, .. } => Err(anyhow::anyhow!("{}", error.message)),
+        ServerFrame::Status { .. }
+        | ServerFrame::Sql { .. }
+        | ServerFrame::Refusal { .. }
+        | ServerFrame::LlmToken { .. }
+        | ServerFrame::LlmStreamEnd { .. } => anyhow::bail!("the question ended without an answer"),
+    }
+}

@@ -1,0 +1,117 @@
+//! Reads a request's body: JSON text, bounded in bytes and in time. Knows nothing of its fields.
+
+use std::time::Duration;
+
+use actix_web::http::header;
+use actix_web::{HttpMessage, HttpRequest, web};
+use futures_util::StreamExt;
+
+use crate::protocol::error_code::ErrorCode;
+use crate::wire::errors::WireError;
+
+use super::problem::HttpError;
+
+/// From the end of the head to the end of the body. A question is a few hundred bytes; a client that
+/// dribbles must not hold a place for longer.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The body as text. Compressed bodies are refused: a question is too small to gain from it, and what
+/// unpacks to gigabytes cannot come in.
+///
+/// # Errors
+/// 400, 408, 413 or 415, each with what to do.
+pub(super) async fn read_json_text(
+    request: &HttpRequest,
+    payload: web::Payload,
+    bytes_max: usize,
+) -> Result<String, HttpError> {
+    check_type(request)?;
+    check_encoding(request)?;
+    check_length(request, bytes_max)?;
+    let bytes = tokio::time::timeout(BODY_TIMEOUT, read(payload, bytes_max))
+        .await
+        .map_err(|_| {
+            HttpError::from(WireError::new(
+                ErrorCode::RequestTimeout,
+                "The body took too long to arrive. Please send it again.",
+            ))
+            // The rest of the body may still come; it must not be taken for a request.
+            .with_header(header::CONNECTION, "close")
+        })??;
+    String::from_utf8(bytes).map_err(|_| {
+        WireError::new(
+            ErrorCode::InvalidRequest,
+            "The body is not UTF-8. Please send JSON encoded as UTF-8.",
+        )
+        .into()
+    })
+}
+
+/// Forms of other sites can post every type but this one without a preflight request.
+fn check_type(request: &HttpRequest) -> Result<(), HttpError> {
+    let is_json = request.mime_type().ok().flatten().is_some_and(|mime| {
+        mime.essence_str() == "application/json"
+            && mime
+                .get_param("charset")
+                .is_none_or(|charset| charset.as_str().eq_ignore_ascii_case("utf-8"))
+    });
+    if is_json {
+        return Ok(());
+    }
+    Err(WireError::new(
+        ErrorCode::UnsupportedMediaType,
+        "Please send the body as JSON with `Content-Type: application/json`.",
+    )
+    .into())
+}
+
+fn check_encoding(request: &HttpRequest) -> Result<(), HttpError> {
+    let is_plain = request
+        .headers()
+        .get_all(header::CONTENT_ENCODING)
+        .all(|value| value.as_bytes().eq_ignore_ascii_case(b"identity"));
+    if is_plain {
+        return Ok(());
+    }
+    let error = WireError::new(
+        ErrorCode::UnsupportedMediaType,
+        "Compressed bodies are not taken. Please send the JSON as it is.",
+    );
+    Err(HttpError::from(error).with_header(header::ACCEPT_ENCODING, "identity"))
+}
+
+fn check_length(request: &HttpRequest, bytes_max: usize) -> Result<(), HttpError> {
+    let announced = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    match announced {
+        Some(length) if length > bytes_max as u64 => Err(too_large(bytes_max)),
+        _ => Ok(()),
+    }
+}
+
+async fn read(mut payload: web::Payload, bytes_max: usize) -> Result<Vec<u8>, HttpError> {
+    let mut bytes = Vec::new();
+    while let Some(piece) = payload.next().await {
+        let piece = piece.map_err(|_| {
+            WireError::new(
+                ErrorCode::InvalidRequest,
+                "The body could not be read to its end.",
+            )
+        })?;
+        if bytes.len() + piece.len() > bytes_max {
+            return Err(too_large(bytes_max));
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes)
+}
+
+fn too_large(bytes_max: usize) -> HttpError {
+    WireError::new(
+        ErrorCode::RequestTooLarge,
+        format!("The body is too large. Please keep it within {bytes_max} bytes."),
+    )
+    .into()
+}

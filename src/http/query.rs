@@ -1,0 +1,126 @@
+//! `POST /api/chat/query/`: a question answered as one JSON document, or, with
+//! `Accept: text/event-stream`, as the frames of the socket in server-sent events.
+
+use std::time::Duration;
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
+use futures_util::{Stream, stream};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::DropGuard;
+
+use crate::protocol::client_frame::QueryFrame;
+use crate::wire::errors::WireError;
+use crate::wire::questions;
+use crate::wire::relay::{Delivery, Ending, RelayedFrame};
+
+use super::problem::HttpError;
+use super::{Doors, body, envelope};
+
+/// Frames that may wait for the response to take them; more merge in the relay.
+const FRAMES_WAITING_MAX: usize = 4;
+
+/// Proxies commonly cut a response that is silent for a minute; some do after 30 seconds.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
+
+/// Answers one question. A client that goes away stops it.
+pub(super) async fn query(
+    request: HttpRequest,
+    payload: web::Payload,
+    doors: web::Data<Doors>,
+) -> Result<HttpResponse, HttpError> {
+    if doors.is_stopping() {
+        return Err(WireError::shutting_down().into());
+    }
+    let limits = doors.limits();
+    let text = body::read_json_text(&request, payload, limits.frame_bytes_max).await?;
+    let frame = QueryFrame::parse(&text).map_err(|unreadable| WireError::from(unreadable.fault))?;
+    let question = questions::accept(
+        frame,
+        || envelope::request_id(&request),
+        limits.question_chars_max,
+    )?;
+
+    let delivery = if wants_events(&request) {
+        Delivery::Frames
+    } else {
+        Delivery::Body
+    };
+    let cancel = doors.relay().cancellation();
+    // Actix drops the handler's future or the response's body when the client is gone.
+    let cancel_on_drop = cancel.clone().drop_guard();
+    let (sender, mut frames) = mpsc::channel(FRAMES_WAITING_MAX);
+    doors
+        .relay()
+        .start(question, delivery, None, cancel, sender);
+
+    match delivery {
+        Delivery::Frames => Ok(HttpResponse::Ok()
+            .content_type("text/event-stream; charset=utf-8")
+            .insert_header((header::CACHE_CONTROL, "no-store"))
+            // nginx would collect the whole response otherwise.
+            .insert_header(("x-accel-buffering", "no"))
+            .streaming(events(frames, cancel_on_drop))),
+        Delivery::Body => {
+            let last = frames.recv().await;
+            drop(cancel_on_drop.disarm());
+            respond(last)
+        }
+    }
+}
+
+fn respond(last: Option<RelayedFrame>) -> Result<HttpResponse, HttpError> {
+    let Some(RelayedFrame {
+        text,
+        ending: Some(ending),
+        ..
+    }) = last
+    else {
+        return Err(WireError::internal().into());
+    };
+    match ending {
+        Ending::Answered => Ok(HttpResponse::Ok()
+            .content_type("application/json")
+            .body(text)),
+        Ending::Failed(error) => Err(error.into()),
+    }
+}
+
+/// Whether the client named the type of server-sent events; a bare `*/*` means JSON.
+fn wants_events(request: &HttpRequest) -> bool {
+    request
+        .headers()
+        .get_all(header::ACCEPT)
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|range| range.split(';').next())
+        .any(|range| range.trim().eq_ignore_ascii_case("text/event-stream"))
+}
+
+/// The frames as server-sent events, each with its `seq` as id; a comment when nothing happens for a while.
+fn events(
+    frames: mpsc::Receiver<RelayedFrame>,
+    cancel_on_drop: DropGuard,
+) -> impl Stream<Item = Result<Bytes, std::convert::Infallible>> {
+    stream::unfold(Some((frames, cancel_on_drop)), |reading| async move {
+        let (mut frames, cancel_on_drop) = reading?;
+        let silent_until = Instant::now() + KEEP_ALIVE_INTERVAL;
+        match tokio::time::timeout_at(silent_until, frames.recv()).await {
+            Err(_) => Some((
+                Ok(Bytes::from_static(b": still here\n\n")),
+                Some((frames, cancel_on_drop)),
+            )),
+            Ok(None) => None,
+            Ok(Some(frame)) => {
+                let event = format!(
+                    "id: {}\nevent: {}\ndata: {}\n\n",
+                    frame.seq, frame.name, frame.text
+                );
+                let reading = frame.ending.is_none().then_some((frames, cancel_on_drop));
+                Some((Ok(Bytes::from(event)), reading))
+            }
+        }
+    })
+}

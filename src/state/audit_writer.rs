@@ -1,0 +1,250 @@
+//! The task that writes the audit log: entries in, rows out, one after the other.
+//!
+//! Each entry is tried a bounded number of times. Its id is made before the first one, so that a row
+//! whose confirmation was lost on the way is not written twice.
+
+use std::collections::BTreeMap;
+use std::error::Error as StdError;
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_postgres::Object;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::audit::{AuditEntry, AuditOutcome, AuditVerdict, Condition};
+use super::database::StateDatabase;
+use super::error::StateError;
+
+/// Tries for one row. With the pauses between them they outlast a restart of PostgreSQL.
+const ATTEMPTS_MAX: u32 = 6;
+
+/// The pause after the first failed try; doubled after each: 6 s in all.
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
+
+/// For one statement.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// While the database does not take rows and there are none to write, how often to look: an instance
+/// that is taken out of service for this gets no more turns, and would never learn that all is well.
+const PROBE_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Bytes kept of one text. Longer than what the guard takes for a query; bounds the queue's memory.
+const TEXT_BYTES_MAX: usize = 65_536;
+
+const INSERT: &str = "INSERT INTO db_chat.audit_log (\
+    id, asked_at, principal, client_address, request_id, conversation_id, question, sql, \
+    verdict, refusal_code, row_count, result_bytes, duration_ms, stages_ms, provider, model, \
+    model_calls, input_tokens, cached_tokens, output_tokens, outcome, error_code) \
+    VALUES ($1, $2, $3, $4, $5, $6::text::uuid, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, \
+    $17, $18, $19, $20, $21, $22) \
+    ON CONFLICT (id) DO NOTHING";
+
+/// A write of no row: fails for a missing right, a missing table or a server that only reads.
+const PROBE: &str = "INSERT INTO db_chat.audit_log (id) SELECT NULL::uuid WHERE false";
+
+/// Owns the writing end.
+pub(super) struct AuditWriter {
+    database: StateDatabase,
+    condition: Arc<Condition>,
+}
+
+impl AuditWriter {
+    pub(super) fn new(database: StateDatabase, condition: Arc<Condition>) -> Self {
+        Self {
+            database,
+            condition,
+        }
+    }
+
+    /// Writes until `closing` fires or every handle is gone, and then what is still queued.
+    pub(super) async fn run(
+        self,
+        mut entries: mpsc::Receiver<AuditEntry>,
+        closing: CancellationToken,
+    ) {
+        // Finds out at once whether the tables can be made, not only when someone has asked something.
+        self.probe().await;
+        loop {
+            tokio::select! {
+                biased;
+                () = closing.cancelled(), if !entries.is_closed() => entries.close(),
+                entry = entries.recv() => match entry {
+                    Some(entry) => self.write(entry).await,
+                    None => return,
+                },
+                () = tokio::time::sleep(PROBE_INTERVAL), if self.condition.is_failing() => {
+                    self.probe().await;
+                }
+            }
+        }
+    }
+
+    /// Writes one entry, or loses it after the last try.
+    async fn write(&self, entry: AuditEntry) {
+        let id = Uuid::now_v7();
+        let mut pause = RETRY_PAUSE;
+        for attempt in 1..=ATTEMPTS_MAX {
+            let Err(error) = self.insert(id, &entry).await else {
+                self.condition.set_failing(false);
+                return;
+            };
+            self.condition.set_failing(true);
+            if attempt == ATTEMPTS_MAX || !error.may_pass() {
+                self.condition.lose_rows(1);
+                tracing::error!(
+                    error = &error as &dyn StdError,
+                    request_id = %entry.request_id,
+                    attempts = attempt,
+                    "a row of the audit log is lost"
+                );
+                return;
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+    }
+
+    /// Sets the condition to what the database says, without writing anything.
+    async fn probe(&self) {
+        let answer = self.try_probe().await;
+        // One line when it begins, not one for every look.
+        if let Err(error) = &answer
+            && !self.condition.is_failing()
+        {
+            tracing::error!(
+                error = error as &dyn StdError,
+                "the audit log cannot be written"
+            );
+        }
+        self.condition.set_failing(answer.is_err());
+    }
+
+    async fn try_probe(&self) -> Result<(), StateError> {
+        let connection = self.database.connection().await?;
+        within_deadline(connection, async |connection| {
+            connection.execute(PROBE, &[]).await
+        })
+        .await
+        .map(drop)
+    }
+
+    async fn insert(&self, id: Uuid, entry: &AuditEntry) -> Result<(), StateError> {
+        let connection = self.database.connection().await?;
+        let (verdict, refusal_code) = match &entry.verdict {
+            None => (None, None),
+            Some(AuditVerdict::Allowed) => (Some("allowed"), None),
+            Some(AuditVerdict::Refused { code }) => (Some("refused"), Some(storable(code))),
+        };
+        let outcome = match entry.outcome {
+            AuditOutcome::Answered => "answered",
+            AuditOutcome::Clarified => "clarified",
+            AuditOutcome::Declined => "declined",
+            AuditOutcome::Cancelled => "cancelled",
+            AuditOutcome::Failed => "failed",
+        };
+        within_deadline(connection, async |connection| {
+            connection
+                .execute(
+                    INSERT,
+                    &[
+                        &id,
+                        &entry.asked_at,
+                        &entry.principal.as_deref().map(storable),
+                        &entry.client_address,
+                        &entry.request_id.as_str(),
+                        &entry.conversation_id.to_string(),
+                        &storable(&entry.question),
+                        &entry.sql.as_deref().map(storable),
+                        &verdict,
+                        &refusal_code,
+                        &entry.row_count.map(count),
+                        &entry.result_bytes.map(count),
+                        &milliseconds(entry.duration),
+                        &stages_ms(&entry.stages),
+                        &storable(&entry.provider),
+                        &storable(&entry.model),
+                        &i64::from(entry.usage.calls),
+                        &entry.usage.input_tokens.map(count),
+                        &entry.usage.cached_tokens.map(count),
+                        &entry.usage.output_tokens.map(count),
+                        &outcome,
+                        &entry.error_code.as_deref().map(storable),
+                    ],
+                )
+                .await
+        })
+        .await
+        .map(drop)
+    }
+}
+
+/// Runs a statement; a connection on which it failed or hung is closed, not used again.
+async fn within_deadline<T>(
+    connection: Object,
+    statement: impl AsyncFnOnce(&Object) -> Result<T, tokio_postgres::Error>,
+) -> Result<T, StateError> {
+    let failure = match tokio::time::timeout(STATEMENT_TIMEOUT, statement(&connection)).await {
+        Ok(Ok(value)) => return Ok(value),
+        Ok(Err(error)) => StateError::of_driver("write", error),
+        Err(elapsed) => StateError::Unavailable {
+            operation: "write",
+            source: elapsed.into(),
+        },
+    };
+    drop(Object::take(connection));
+    Err(failure)
+}
+
+/// A text as PostgreSQL can take it: no NUL character, and not longer than [`TEXT_BYTES_MAX`].
+fn storable(text: &str) -> String {
+    let end = text.floor_char_boundary(TEXT_BYTES_MAX);
+    text.get(..end).unwrap_or(text).replace('\0', "\u{fffd}")
+}
+
+fn count<N: TryInto<i64>>(number: N) -> i64 {
+    number.try_into().unwrap_or(i64::MAX)
+}
+
+fn milliseconds(duration: Duration) -> i64 {
+    count(duration.as_millis())
+}
+
+/// The stages with their times, those that were run more than once summed up.
+fn stages_ms(stages: &[(&'static str, Duration)]) -> serde_json::Value {
+    let mut sums: BTreeMap<&str, Duration> = BTreeMap::new();
+    for (stage, duration) in stages {
+        *sums.entry(stage).or_default() += *duration;
+    }
+    sums.into_iter()
+        .map(|(stage, duration)| (stage.to_owned(), milliseconds(duration).into()))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stage_that_ran_twice_is_summed() {
+        let ms = Duration::from_millis;
+        let stages = [
+            ("generating", ms(900)),
+            ("checking", ms(2)),
+            ("generating", ms(100)),
+        ];
+        let expected = serde_json::json!({"checking": 2, "generating": 1_000});
+        assert_eq!(stages_ms(&stages), expected);
+        assert_eq!(stages_ms(&[]), serde_json::json!({}));
+    }
+
+    #[test]
+    fn texts_are_made_storable_without_breaking_a_character() {
+        assert_eq!(storable("a\0b"), "a\u{fffd}b");
+        let long = format!("{}ü", "x".repeat(TEXT_BYTES_MAX - 1));
+        assert_eq!(storable(&long).len(), TEXT_BYTES_MAX - 1);
+        assert_eq!(storable(&long[1..]), long[1..]);
+    }
+}
