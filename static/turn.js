@@ -81,7 +81,7 @@ export class TurnView {
       const { question, options = [] } = clarification;
       if (!prose.includes(question)) parts.push(element("p", { dir: "auto" }, question));
       const buttons = options.map((option) => button(option, () => this.#actions.ask(option), { class: "chip", dir: "auto" }));
-      if (buttons.length > 0) parts.push(element("div", { class: "options", role: "group", "aria-label": question }, ...buttons));
+      if (buttons.length > 0) parts.push(element("div", { class: "options", role: "group", "aria-label": question }, buttons));
     }
     if (rows.length > 0) parts.push(resultTable({ columns, rows, truncated }, texts, this.#language));
     this.#end.replaceChildren(...parts, notes(evidence, texts) ?? "");

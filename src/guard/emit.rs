@@ -7,6 +7,7 @@ use pg_query::protobuf::{
 };
 
 use super::rejection::{Checked, Rejection, RejectionCode};
+use super::shape::shape;
 
 /// The tree of a text. The parser's message quotes nothing but the text.
 pub(super) fn parse(text: &str) -> Checked<ParseResult> {
@@ -30,14 +31,23 @@ pub(super) fn parse(text: &str) -> Checked<ParseResult> {
         })
 }
 
-/// The text of a tree.
-pub(super) fn text_of_tree(tree: &ParseResult) -> Checked<String> {
-    pg_query::deparse(tree, pg_query::DeparseOptions::default()).map_err(|_| {
-        Rejection::new(
-            RejectionCode::NotSupported,
-            "This query cannot be written out again; write it in a plainer form.",
-        )
-    })
+/// The text of a tree, proved to be it: parsed again, it gives the same tree. A deparser that forgets to quote a name
+/// would otherwise turn a name into SQL behind the guard's back.
+pub(super) fn written_out(tree: &ParseResult) -> Checked<String> {
+    let text = pg_query::deparse(tree, pg_query::DeparseOptions::default())
+        .map_err(|_| not_written_out())?;
+    let again = pg_query::parse(&text, 0).map_err(|_| not_written_out())?;
+    match (shape(&tree.stmts), shape(&again.protobuf.stmts)) {
+        (Some(checked), Some(written)) if checked == written => Ok(text),
+        _ => Err(not_written_out()),
+    }
+}
+
+fn not_written_out() -> Rejection {
+    Rejection::new(
+        RejectionCode::NotSupported,
+        "This query cannot be written out again; write it in a plainer form.",
+    )
 }
 
 /// An expression as SQL, for people. `None` if the deparser does not take it.

@@ -16,6 +16,7 @@ mod prescan;
 mod query;
 mod rejection;
 mod scope;
+mod shape;
 mod size;
 mod tables;
 mod targets;
@@ -116,7 +117,7 @@ pub fn check(draft: &DraftSql, snapshot: &Snapshot) -> Result<CheckedSql, Reject
             ));
         }
     }
-    let text = emit::text_of_tree(&tree)?;
+    let text = emit::written_out(&tree)?;
     let (tables, columns) = checker.evidence();
     Ok(CheckedSql {
         text,

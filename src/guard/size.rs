@@ -40,12 +40,21 @@ impl Default for Size {
 }
 
 impl Size {
-    /// A literal. A text that spells a number can become one.
+    /// A literal. A text that spells a number can become one, and one that spells an array has the magnitude of its
+    /// elements multiplied, as `ARRAY[…]` has.
     pub(super) fn of_literal(text: &str) -> Self {
         let exact = text.trim().parse::<f64>().ok();
+        let magnitude = match exact {
+            Some(number) => number.abs(),
+            None if text.starts_with('{') => text
+                .split(|c: char| !c.is_ascii_digit())
+                .filter_map(|digits| digits.parse::<f64>().ok())
+                .product(),
+            None => Self::default().magnitude,
+        };
         Self {
             bytes: text.len() as f64,
-            magnitude: exact.map_or(1000.0, f64::abs),
+            magnitude,
             exact,
         }
     }

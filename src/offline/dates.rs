@@ -211,7 +211,12 @@ pub(super) fn period_at(
                 length + 2,
             ))
         }
-        "in" | "on" | "during" | "for" | "of" | "within" | "over" | "throughout" | "at" => {
+        "in" | "on" | "during" | "for" | "of" | "within" | "throughout" | "at" => {
+            let (range, length) = named_at(tokens, at + 1, today)?;
+            Some((range, length + 1))
+        }
+        // "over the last year" is time, "over 1000" is an amount.
+        "over" if matches!(word(1), "the" | "last" | "past") => {
             let (range, length) = named_at(tokens, at + 1, today)?;
             Some((range, length + 1))
         }
@@ -565,6 +570,7 @@ mod tests {
             "in 99999",
             "between 10 and 20",
             "from 2025 to 2020",
+            "over 1000",
         ] {
             check(phrase, None);
         }

@@ -407,3 +407,18 @@ pub(super) fn discount_share(
         fraction && vocabulary.column_words(*id) == ["discount"]
     })
 }
+
+/// The numeric column that goes by the first of these names that any goes by.
+pub(super) fn number_called(
+    vocabulary: &Vocabulary<'_>,
+    relation: RelationId,
+    names: &[&str],
+) -> Option<ColumnId> {
+    let own = relation_words(vocabulary, relation);
+    names.iter().find_map(|name| {
+        let words = name_stems(&name.replace(' ', "_"));
+        vocabulary.columns_of(relation).find(|id| {
+            short_words(vocabulary, *id, &own) == words && vocabulary.kind(*id).is_number()
+        })
+    })
+}

@@ -78,8 +78,6 @@ pub(super) enum Function {
 pub(super) enum Target {
     /// Rows of a relation.
     Rows(RelationId),
-    /// Rows of whatever the question is about.
-    Subject,
     /// A column's values.
     Column(ColumnRef),
     /// Money taken, from whatever columns say it.
@@ -217,15 +215,6 @@ pub(super) enum Condition {
         /// Which aggregate.
         function: Function,
     },
-    /// A computed number compared with a value, in questions with groups.
-    Having {
-        /// The number.
-        measure: Measure,
-        /// How.
-        operator: Operator,
-        /// With what.
-        number: String,
-    },
     /// At least one of these.
     Any(Vec<Condition>),
 }
@@ -295,6 +284,4 @@ pub(super) enum Value {
         /// Whether it was in quotes.
         quoted: bool,
     },
-    /// Days.
-    Days(DateRange),
 }

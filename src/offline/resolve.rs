@@ -4,7 +4,7 @@
 use super::Misunderstanding;
 use super::joins::{self, Path};
 use super::meaning;
-use super::query::{ColumnRef, Measure, Output, Query, Target};
+use super::query::{ColumnRef, Group, Measure, Output, Query, Target};
 use super::vocabulary::{ColumnId, RelationId, Vocabulary};
 
 /// What a reading costs for each point that its score is below the best.
@@ -106,7 +106,7 @@ pub(super) fn subject(
         ));
     };
     let mut candidates: Vec<(u32, RelationId)> = Vec::new();
-    for (id, score) in columns.iter().flat_map(|column| &column.readings) {
+    for (id, _) in columns.iter().flat_map(|column| &column.readings) {
         if candidates.iter().any(|(_, known)| *known == id.relation) {
             continue;
         }
@@ -121,8 +121,20 @@ pub(super) fn subject(
                 .min()
                 .map(|cost| total + cost)
         });
-        let _ = score;
-        if let Some(total) = total {
+        // What is grouped by must lie on the way of one row.
+        let total = query
+            .groups
+            .iter()
+            .try_fold(total, |total, group| match group {
+                Group::Relation(to) => {
+                    let path = joins::path(vocabulary, id.relation, *to, &query.hints)?;
+                    let single = path.iter().all(|step| !step.to_many);
+                    let cost = joins::cost(vocabulary, id.relation, *to, &query.hints)?;
+                    single.then_some(total.map(|total| total + cost))
+                }
+                Group::Column(_) | Group::Period(..) => Some(total),
+            });
+        if let Some(Some(total)) = total {
             candidates.push((total, id.relation));
         }
     }
@@ -148,20 +160,34 @@ pub(super) fn measured(
 ) -> Result<RelationId, Misunderstanding> {
     match &measure.of {
         Target::Rows(relation) | Target::Worth(relation) => Ok(*relation),
-        Target::Subject => subject.ok_or_else(|| {
-            Misunderstanding::new("The question does not say which rows it is about.")
-        }),
         Target::Column(column) => {
             let from = match subject {
                 Some(subject) => subject,
                 None => self::subject(query, vocabulary)?,
             };
-            column_near(vocabulary, from, column, &query.hints, &query.mentioned)?
-                .map(|id| id.relation)
-                .ok_or_else(|| no_way(&column.said))
+            column_near(
+                vocabulary,
+                from,
+                column,
+                &query.hints,
+                &belonging(vocabulary, from, query),
+            )?
+            .map(|id| id.relation)
+            .ok_or_else(|| no_way(&column.said))
         }
         Target::Revenue | Target::Pieces => sale(measure, needed, &query.hints, vocabulary),
     }
+}
+
+/// The relations whose rows each belong to one of `to`, and those that the question names.
+fn belonging(vocabulary: &Vocabulary<'_>, to: RelationId, query: &Query) -> Vec<RelationId> {
+    (0..vocabulary.snapshot.relations.len())
+        .filter(|from| {
+            query.mentioned.contains(from)
+                || joins::path(vocabulary, *from, to, &query.hints)
+                    .is_some_and(|path| path.iter().all(|step| !step.to_many))
+        })
+        .collect()
 }
 
 /// The relation whose rows hold money taken or pieces sold, and from which everything needed belongs to one row.

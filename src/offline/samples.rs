@@ -31,7 +31,8 @@ pub fn sample_questions(snapshot: &Snapshot, count: usize) -> Vec<String> {
     for round in 0..relations.len() {
         for (place, kind) in kinds.iter().enumerate() {
             // Each kind starts with another table, so that the first few differ in both.
-            let Some(id) = relations.get((round + place) % relations.len().max(1)) else {
+            let Some(id) = relations.get((round * kinds.len() + place) % relations.len().max(1))
+            else {
                 continue;
             };
             if questions.len() >= count {

@@ -13,6 +13,8 @@ pub(super) struct Token {
     pub(super) kind: TokenKind,
     /// Whether a blank separates it from the token before it.
     pub(super) spaced: bool,
+    /// Dots right after it: the end of a sentence, or a part of an abbreviation such as "Comp. Sci.".
+    pub(super) dots: String,
 }
 
 /// What a token is.
@@ -46,7 +48,7 @@ pub(super) fn tokenize(question: &str) -> Vec<Token> {
             other => other,
         })
         .collect();
-    let mut tokens = Vec::new();
+    let mut tokens: Vec<Token> = Vec::new();
     let mut at = 0;
     let mut spaced = true;
     while let Some(&c) = chars.get(at) {
@@ -82,6 +84,12 @@ pub(super) fn tokenize(question: &str) -> Vec<Token> {
                 _ => c.to_string(),
             };
             at += symbol.chars().count();
+            if symbol == "."
+                && !spaced
+                && let Some(last) = tokens.last_mut()
+            {
+                last.dots.push('.');
+            }
             if matches!(
                 symbol.as_str(),
                 "," | ";"
@@ -118,6 +126,7 @@ fn token(text: String, kind: TokenKind, spaced: bool) -> Token {
         stem,
         kind,
         spaced,
+        dots: String::new(),
     }
 }
 

@@ -1,14 +1,13 @@
 //! Everything that needs a server, a socket or a file: one binary, so that there is one to link, with a module for each behaviour.
 
-// Helpers in a test binary may unwrap; clippy goes by this mark.
-#![cfg(test)]
-
 mod audit;
 mod catalog;
 mod conversations;
 mod execute;
+mod guard;
 mod hostile_input;
 mod layers;
+mod offline;
 mod private_postgres;
 mod providers;
 mod readme;

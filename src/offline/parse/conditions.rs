@@ -125,6 +125,12 @@ impl Parser<'_, '_> {
             return Some(found);
         }
         if let Some(found) = self.attempt(|p| p.state(negated)) {
+            // "excluding cancelled orders": the noun again says nothing new.
+            self.attempt(|p| {
+                let relation = p.relation_name()?;
+                let subject = p.query.subject;
+                (subject.is_none() || subject == Some(relation)).then_some(())
+            });
             return Some(found);
         }
         if !negated && let Some(found) = self.attempt(Self::period) {
@@ -290,7 +296,12 @@ impl Parser<'_, '_> {
             .tokens
             .get(self.at.checked_sub(1)?)
             .map(|t| t.lower.clone())?;
-        if plain && !matches!(previous.as_str(), "is" | "are" | "not" | "was" | "were") {
+        let focus = self.focus.or(self.query.subject);
+        let own = column
+            .readings
+            .iter()
+            .any(|(id, _)| Some(id.relation) == focus);
+        if plain && own && !matches!(previous.as_str(), "is" | "are" | "not" | "was" | "were") {
             if column.readings.iter().any(|(id, _)| {
                 self.vocabulary.kind(*id) == super::super::column_kind::ColumnKind::Boolean
             }) {

@@ -4,7 +4,6 @@
 use super::super::column_kind::ColumnKind;
 use super::super::meaning;
 use super::super::query::{Condition, Operator, Value};
-use super::super::tokens::name_stems;
 use super::super::vocabulary::RelationId;
 use super::Parser;
 
@@ -110,6 +109,29 @@ impl Parser<'_, '_> {
         self.finish_related(relation, operator, count, inner)
     }
 
+    /// A comparison of a column that the other relation has: "orders with shipping method FedEx".
+    fn comparison_of(&mut self, relation: RelationId) -> Option<Condition> {
+        self.take(&[
+            "and with",
+            "and",
+            "with",
+            "whose",
+            "where",
+            "that have",
+            "having",
+        ])
+        .then_some(())?;
+        let found = self.comparison(false)?;
+        let column = match &found {
+            Condition::Compare { column, .. }
+            | Condition::Between { column, .. }
+            | Condition::Missing { column, .. } => column.readings.first()?.0,
+            Condition::Choice { readings, .. } => readings.first()?.column,
+            _ => return None,
+        };
+        (column.relation == relation).then_some(found)
+    }
+
     /// What is said of the other rows: dates and states right after them.
     fn finish_related(
         &mut self,
@@ -124,6 +146,9 @@ impl Parser<'_, '_> {
                 if let Some(period) = p.attempt(Self::period) {
                     meaning::moment(p.vocabulary, relation)?;
                     return Some(period);
+                }
+                if let Some(condition) = p.attempt(|p| p.comparison_of(relation)) {
+                    return Some(condition);
                 }
                 p.take(&[
                     "that are",
@@ -162,16 +187,7 @@ impl Parser<'_, '_> {
         for (word, names, operator) in COMPARATIVES {
             if *word == adjective && self.word(1) == "than" {
                 let subject = self.query.subject.or(self.focus)?;
-                let own = meaning::relation_words(self.vocabulary, subject);
-                let mut columns = self.vocabulary.columns_of(subject).filter(|id| {
-                    let short = meaning::short_words(self.vocabulary, *id, &own).join(" ");
-                    names.iter().any(|name| name_stems(name).join(" ") == short)
-                        && self.vocabulary.kind(*id).is_number()
-                });
-                let column = columns.next()?;
-                if columns.next().is_some() {
-                    return None;
-                }
+                let column = meaning::number_called(self.vocabulary, subject, names)?;
                 self.at += 2;
                 let value = self.number_value()?;
                 self.take(&[

@@ -78,6 +78,9 @@ impl Parser<'_, '_> {
             self.take(&["by", "per", "for each", "each"]);
             match self.attempt(Self::group_item) {
                 Some(group) => {
+                    if let Group::Relation(relation) = group {
+                        self.prefer_owner(relation);
+                    }
                     if !self.query.groups.contains(&group) {
                         self.query.groups.push(group);
                     }
@@ -86,6 +89,23 @@ impl Parser<'_, '_> {
                 None => {
                     self.at = start;
                     return any;
+                }
+            }
+        }
+    }
+
+    /// "names for every concert": columns that the grouping relation has are its columns.
+    fn prefer_owner(&mut self, relation: super::super::vocabulary::RelationId) {
+        for at in 0..self.query.outputs.len() {
+            if let Some(Output::Column(column)) = self.query.outputs.get(at)
+                && column
+                    .readings
+                    .iter()
+                    .any(|(id, _)| id.relation == relation)
+            {
+                let column = self.narrowed_to(column.clone(), relation);
+                if let Some(output) = self.query.outputs.get_mut(at) {
+                    *output = Output::Column(column);
                 }
             }
         }

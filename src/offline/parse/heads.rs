@@ -2,8 +2,9 @@
 
 use super::super::Misunderstanding;
 use super::super::column_kind::ColumnKind;
+use super::super::meaning;
 use super::super::query::{
-    ColumnRef, Condition, Function, Measure, Order, OrderKey, Output, Target,
+    ColumnRef, Condition, Function, Measure, Order, OrderKey, Output, Query, Target,
 };
 use super::super::vocabulary::RelationId;
 use super::Parser;
@@ -67,6 +68,13 @@ const LEADS: &[&str] = &[
     ":",
 ];
 
+/// Words that carry a question but are not what it is about.
+const STRUCTURE: &[&str] = &[
+    "the", "and", "for", "are", "was", "were", "how", "did", "all", "many", "much", "does",
+    "average", "total", "number", "sum", "top", "most", "least", "highest", "lowest", "minimum",
+    "maximum", "with", "from", "per", "have", "has", "each",
+];
+
 impl Parser<'_, '_> {
     /// Reads the head. Nothing that it asks for is an error.
     pub(super) fn head(&mut self) -> Result<(), Misunderstanding> {
@@ -124,18 +132,16 @@ impl Parser<'_, '_> {
     }
 
     fn no_head(&mut self) -> Misunderstanding {
-        let rest: Vec<String> = self
-            .tokens
-            .iter()
-            .skip(self.at)
-            .filter(|t| t.stem.len() > 2)
-            .filter(|t| {
-                !matches!(
-                    t.lower.as_str(),
-                    "the" | "and" | "for" | "are" | "was" | "how" | "did" | "all"
-                )
-            })
-            .map(|t| t.text.clone())
+        let known = |at: usize| {
+            self.vocabulary.columns_at(&self.tokens, at).is_some()
+                || self.vocabulary.relations_at(&self.tokens, at).is_some()
+                || self.vocabulary.choices_at(&self.tokens, at).is_some()
+        };
+        let rest: Vec<String> = (self.at..self.tokens.len())
+            .filter(|at| !known(*at))
+            .filter_map(|at| self.tokens.get(at))
+            .filter(|token| token.stem.len() > 2 && !STRUCTURE.contains(&token.lower.as_str()))
+            .map(|token| token.text.clone())
             .take(1)
             .collect();
         if rest.is_empty() {
@@ -205,11 +211,14 @@ impl Parser<'_, '_> {
 
     /// Further items after the first, and what they belong to.
     pub(super) fn more_items(&mut self) {
+        let counts = matches!(self.query.outputs.as_slice(), [Output::Measure(_)]);
         loop {
             let start = self.at;
             if self.owner() {
+                self.owned = true;
                 continue;
             }
+            self.owned |= counts;
             let joined = self.take(&[
                 ", and",
                 ", as well as",
@@ -229,7 +238,7 @@ impl Parser<'_, '_> {
     }
 
     /// An item after "and": one that does not begin a condition.
-    fn further_item(&mut self) -> bool {
+    pub(super) fn further_item(&mut self) -> bool {
         if self.sees("whose") || self.sees("that") || self.sees("who") {
             return false;
         }
@@ -242,7 +251,17 @@ impl Parser<'_, '_> {
             "give",
             "how many",
         ]);
-        self.item()
+        let outputs = self.query.outputs.len();
+        // "how many students and teachers", "names of customers and suppliers": two questions in one.
+        let is_other_thing =
+            |query: &Query| matches!(query.outputs.get(outputs..), Some([Output::Relation(_)]));
+        if self.item() {
+            if !(self.owned && is_other_thing(&self.query)) {
+                return true;
+            }
+            self.query.outputs.truncate(outputs);
+        }
+        false
     }
 
     /// "of the customers", "for all products": what the items so far belong to.
@@ -279,11 +298,67 @@ impl Parser<'_, '_> {
             if p.value_follows() {
                 return None;
             }
-            let shown = p.query.subject.is_none();
+            // "of customers and suppliers": two owners would need two queries.
+            let another = p.attempt(|p| {
+                p.take(&["and", "or", "and all", ","]).then_some(())?;
+                p.determiners();
+                (!p.column_is_longer()).then_some(())?;
+                p.relation_name()
+            });
+            if another.is_some() {
+                return None;
+            }
             p.subject(relation);
-            (shown || p.query.subject.is_some()).then_some(())
+            p.owned_by(relation)
         })
         .is_some()
+    }
+
+    /// Ties the columns said so far to the relation said to own them.
+    pub(super) fn owned_by(&mut self, relation: RelationId) -> Option<()> {
+        for at in 0..self.query.outputs.len() {
+            let Some(Output::Column(column)) = self.query.outputs.get(at) else {
+                continue;
+            };
+            if column
+                .readings
+                .iter()
+                .any(|(id, _)| id.relation == relation)
+            {
+                let column = self.narrowed_to(column.clone(), relation);
+                if let Some(output) = self.query.outputs.get_mut(at) {
+                    *output = Output::Column(column);
+                }
+                continue;
+            }
+            // "names of orchestras": what they are called, and nothing that happens to be called "name" elsewhere.
+            let generic = match column.said.to_lowercase().as_str() {
+                "name" | "names" => meaning::label(self.vocabulary, relation),
+                "date" | "dates" => meaning::moment(self.vocabulary, relation)
+                    .into_iter()
+                    .collect(),
+                "code" | "codes" | "id" | "ids" | "description" | "descriptions" | "type"
+                | "types" | "status" | "title" | "titles" | "number" | "numbers" | "details"
+                | "detail" => Vec::new(),
+                _ => continue,
+            };
+            // A thing without a name of its own goes by that of what it belongs to.
+            if column.said.to_lowercase().starts_with("name")
+                && generic == meaning::key(self.vocabulary, relation)
+            {
+                continue;
+            }
+            let [only] = generic.as_slice() else {
+                return None;
+            };
+            let column = self.exactly(*only);
+            if let Some(output) = self.query.outputs.get_mut(at)
+                && !matches!(output, Output::Column(known) if known.readings == column.readings)
+            {
+                *output = Output::Column(column);
+            }
+        }
+        Some(())
     }
 
     /// One thing to show. It may bring conditions ("open tickets") and an order ("top 5 products") along.
@@ -325,6 +400,11 @@ impl Parser<'_, '_> {
             ]) {
                 p.determiners();
                 let relation = p.described_relation()?;
+                // A column called "details" is what "details of" means.
+                let word = p.vocabulary.columns_called(&["detail".to_owned()]);
+                if word.iter().any(|(id, _)| id.relation == relation) {
+                    return None;
+                }
                 p.show(relation);
                 return Some(());
             }

@@ -55,6 +55,8 @@ struct Parser<'v, 'a> {
     focus: Option<RelationId>,
     /// "top" without what to rank by yet: whether the largest come first.
     pending_top: Option<bool>,
+    /// Whether it has been said whose the things to show are.
+    owned: bool,
     /// Words that no rule took.
     unknown: Vec<String>,
     /// Whether a follow-up's change is read.
@@ -79,6 +81,7 @@ impl<'v, 'a> Parser<'v, 'a> {
             },
             focus: None,
             pending_top: None,
+            owned: false,
             unknown: Vec::new(),
             is_fragment: false,
         }
@@ -247,6 +250,12 @@ impl<'v, 'a> Parser<'v, 'a> {
         {
             column.readings.retain(|(id, _)| id.relation == focus);
         }
+        column
+    }
+
+    /// Narrows a column to one relation.
+    fn narrowed_to(&self, mut column: ColumnRef, relation: RelationId) -> ColumnRef {
+        column.readings.retain(|(id, _)| id.relation == relation);
         column
     }
 

@@ -105,9 +105,21 @@ impl Parser<'_, '_> {
             || self.period_condition()
             || self.clause()
             || self.further_output()
+            || self.quantity()
             || self.prepositional()
             || self.adverbial()
             || self.attached_relation()
+    }
+
+    /// "over 1000 euros", "cheaper than 10": without a clause.
+    fn quantity(&mut self) -> bool {
+        match self.attempt(|p| p.quantity_first(false)) {
+            Some(condition) => {
+                self.require(condition);
+                true
+            }
+            None => false,
+        }
     }
 
     fn limit(&mut self) -> bool {
@@ -244,7 +256,7 @@ impl Parser<'_, '_> {
             let outputs = p.query.outputs.len();
             let known = p.query.subject;
             let conditions = p.query.conditions.len();
-            let found = p.item();
+            let found = p.further_item();
             if known.is_some() {
                 p.query.subject = known;
             }

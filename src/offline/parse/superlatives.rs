@@ -85,7 +85,14 @@ impl Parser<'_, '_> {
                     Some("top" | "best")
                 );
                 let count = leading.or_else(|| p.count());
-                let pieces = p.take(&["selling", "-selling", "- selling", "sold"]);
+                let pieces = p.take(&[
+                    "best - selling",
+                    "best selling",
+                    "selling",
+                    "-selling",
+                    "- selling",
+                    "sold",
+                ]);
                 let plural = p.shown_thing()?;
                 p.query.limit = count.or(if plural { None } else { Some(1) });
                 if pieces {
@@ -141,19 +148,8 @@ impl Parser<'_, '_> {
 
     /// The order that an adjective means for a relation: by the only column that it can compare.
     fn compared(&self, relation: RelationId, names: &[&str], descending: bool) -> Option<Order> {
-        let own = meaning::relation_words(self.vocabulary, relation);
-        let mut found: Vec<_> = self
-            .vocabulary
-            .columns_of(relation)
-            .filter(|id| {
-                let short = meaning::short_words(self.vocabulary, *id, &own).join(" ");
-                names
-                    .iter()
-                    .any(|name| super::super::tokens::name_stems(name).join(" ") == short)
-                    && self.vocabulary.kind(*id).is_number()
-            })
-            .collect();
-        if found.is_empty() && names == ["age"] {
+        let found = meaning::number_called(self.vocabulary, relation, names);
+        if found.is_none() && names == ["age"] {
             // The older, the earlier born.
             let born = self
                 .vocabulary
@@ -173,9 +169,8 @@ impl Parser<'_, '_> {
                 descending: !descending,
             });
         }
-        let only = found.pop()?;
-        found.is_empty().then(|| Order {
-            key: OrderKey::Column(self.exactly(only)),
+        Some(Order {
+            key: OrderKey::Column(self.exactly(found?)),
             descending,
         })
     }

@@ -334,7 +334,7 @@ impl Parser<'_, '_> {
         // The shortest text that a name follows: "Rock", "Heavy Metal".
         for length in 1..=4 {
             self.at = start + length;
-            let said = self.said(start, length);
+            let said = self.spelled(start, length);
             let first = self.tokens.get(start)?;
             let capital = first.is_capitalised() || first.kind == TokenKind::Quoted;
             let known = self.vocabulary.columns_at(&self.tokens, start).is_some()
@@ -342,7 +342,7 @@ impl Parser<'_, '_> {
             let proper = self.tokens.iter().skip(start).take(length).all(|token| {
                 token.is_capitalised()
                     || matches!(token.kind, TokenKind::Number | TokenKind::Quoted)
-                    || matches!(token.lower.as_str(), "of" | "the" | "and" | "de" | "&")
+                    || matches!(token.lower.as_str(), "of" | "the" | "de" | "&")
             });
             if !capital || known || !proper {
                 return None;
@@ -351,6 +351,14 @@ impl Parser<'_, '_> {
             if !self.column_is_longer()
                 && let Some(relation) = self.attempt(Self::relation_name)
             {
+                // "'Herb' products" describes the products; it does not name one.
+                let plural = self
+                    .tokens
+                    .get(self.at.checked_sub(1)?)
+                    .is_some_and(|token| token.lower != token.stem);
+                if plural || Some(relation) == self.query.subject {
+                    return None;
+                }
                 return (!negated).then_some(Condition::Named {
                     relation: Some(relation),
                     text: said,
@@ -422,21 +430,27 @@ impl Parser<'_, '_> {
                 break;
             }
         }
-        let text = self.tokens.iter().skip(start).take(end - start).fold(
-            String::new(),
-            |mut text, token| {
-                if !text.is_empty() && token.spaced {
-                    text.push(' ');
-                }
-                text.push_str(&token.text);
-                text
-            },
-        );
+        let text = self.spelled(start, end - start);
         self.at = end;
         Some(Value::Text {
             text,
             quoted: false,
         })
+    }
+
+    /// A run of tokens as a value: with its blanks and dots, but without the full stop of the question.
+    fn spelled(&self, start: usize, length: usize) -> String {
+        let mut text = String::new();
+        for (place, token) in self.tokens.iter().enumerate().skip(start).take(length) {
+            if !text.is_empty() && token.spaced {
+                text.push(' ');
+            }
+            text.push_str(&token.text);
+            if place + 1 < self.tokens.len() {
+                text.push_str(&token.dots);
+            }
+        }
+        text
     }
 
     /// Whether a value comes next, so that the name before it was part of a condition.

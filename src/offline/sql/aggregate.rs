@@ -1,6 +1,7 @@
 //! Questions that compute: counts, sums, averages, with or without groups.
 
 use super::super::query::{Condition, Group, Measure, OrderKey, Output, Query};
+use super::super::tokens::stem;
 use super::super::vocabulary::{RelationId, Vocabulary};
 use super::super::{Misunderstanding, joins, meaning, resolve};
 use super::Written;
@@ -70,21 +71,11 @@ pub(super) fn write(
         .iter()
         .map(|group| write_group(&mut select, &scope, query, group))
         .collect::<Result<Vec<_>, _>>()?;
-    let mut wheres = Vec::new();
-    let mut havings = Vec::new();
-    for condition in &query.conditions {
-        match condition {
-            Condition::Having {
-                measure,
-                operator,
-                number,
-            } => {
-                let number_sql = expression::measure(&mut select, &anchor, measure)?.sql;
-                havings.push(predicate::having(&number_sql, *operator, number));
-            }
-            other => wheres.push(predicate::write(&mut select, &scope, other)?),
-        }
-    }
+    let wheres = query
+        .conditions
+        .iter()
+        .map(|condition| predicate::write(&mut select, &scope, condition))
+        .collect::<Result<Vec<_>, _>>()?;
     let computed = measures
         .iter()
         .map(|measure| expression::measure(&mut select, &anchor, measure))
@@ -118,13 +109,12 @@ pub(super) fn write(
         &mut sql,
         &wheres,
         &keys,
-        &havings,
         &orders,
         query.limit.filter(|_| !keys.is_empty()),
     );
     Ok(Written {
         sql,
-        assumptions: Vec::new(),
+        assumptions: select.assumptions,
     })
 }
 
@@ -142,11 +132,26 @@ fn groups(query: &Query) -> Vec<Group> {
     let mut all: Vec<Group> = query
         .groups
         .iter()
-        .filter(|group| !groups.contains(group))
+        .filter(|group| !groups.iter().any(|shown| is_same(shown, group)))
         .cloned()
         .collect();
     all.extend(groups);
     all
+}
+
+/// Whether a group only repeats what is shown: "payment method codes … for each code".
+fn is_same(shown: &Group, group: &Group) -> bool {
+    match (shown, group) {
+        (Group::Column(shown), Group::Column(group)) => {
+            let last = |said: &str| said.split(' ').next_back().map(stem);
+            shown
+                .readings
+                .iter()
+                .any(|(id, _)| group.readings.iter().any(|(other, _)| other == id))
+                || last(&shown.said.to_lowercase()) == last(&group.said.to_lowercase())
+        }
+        _ => shown == group,
+    }
 }
 
 /// The relation whose rows are added up: one for all measures.
@@ -206,7 +211,10 @@ fn write_group(
     let vocabulary = select.vocabulary;
     match group {
         Group::Relation(relation) => {
-            let end = select.reach(&scope.fact, *relation, true)?;
+            // What belongs to several is left out where it belongs to none, like a row that is not there.
+            let path = select.path(scope.fact.relation, *relation)?;
+            let keeps = path.iter().all(|step| !step.to_many);
+            let end = select.follow(&scope.fact, &path, keeps);
             let shown: Vec<Expression> = meaning::label(vocabulary, *relation)
                 .into_iter()
                 .map(|id| column_expression(select, &end, id))

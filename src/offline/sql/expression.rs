@@ -36,7 +36,6 @@ pub(super) fn measure(
     measure: &Measure,
 ) -> Result<Expression, Misunderstanding> {
     match &measure.of {
-        Target::Subject => rows(select, fact, fact.relation),
         Target::Rows(relation) => rows(select, fact, *relation),
         Target::Column(column) => {
             let id = resolve::column_near(

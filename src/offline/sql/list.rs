@@ -26,7 +26,7 @@ pub(super) fn write(
                 } else {
                     meaning::label(vocabulary, *relation)
                 };
-                let end = select.reach(&anchor, *relation, true)?;
+                let end = select.reach(&anchor, *relation, !query.distinct)?;
                 shown.extend(columns.into_iter().map(|id| (end.clone(), id)));
             }
             Output::Column(column) => {
@@ -38,7 +38,7 @@ pub(super) fn write(
                     &query.mentioned,
                 )?
                 .ok_or_else(|| resolve::no_way(&column.said))?;
-                let end = select.reach(&anchor, id.relation, true)?;
+                let end = select.reach(&anchor, id.relation, !query.distinct)?;
                 shown.push((end, id));
             }
             Output::Measure(_) => {}
@@ -104,10 +104,10 @@ pub(super) fn write(
         columns.join(", "),
         select.from()
     );
-    super::finish(&mut sql, &wheres, &[], &[], &orders, query.limit);
+    super::finish(&mut sql, &wheres, &[], &orders, query.limit);
     Ok(Written {
         sql,
-        assumptions: Vec::new(),
+        assumptions: select.assumptions,
     })
 }
 

@@ -48,14 +48,12 @@ fn finish(
     sql: &mut String,
     wheres: &[String],
     groups: &[String],
-    havings: &[String],
     orders: &[String],
     limit: Option<u64>,
 ) {
     for (keyword, parts, joint) in [
         ("WHERE", wheres, " AND "),
         ("GROUP BY", groups, ", "),
-        ("HAVING", havings, " AND "),
         ("ORDER BY", orders, ", "),
     ] {
         if !parts.is_empty() {

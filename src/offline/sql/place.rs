@@ -3,8 +3,9 @@
 use super::super::column_kind::ColumnKind;
 use super::super::places::{Country, country_named};
 use super::super::query::ColumnRef;
+use super::super::sentence::listing;
 use super::super::vocabulary::{ColumnId, RelationId, Vocabulary};
-use super::super::{Misunderstanding, joins, meaning};
+use super::super::{Misunderstanding, joins, meaning, resolve};
 use super::predicate::{Scope, locate_over, on_path};
 use super::select::Select;
 use super::text::literal;
@@ -43,6 +44,15 @@ pub(super) fn write(
     let said = text.to_owned();
     let near = neighbours(select, scope.subject.relation);
     let (anchor, nearest) = locate_over(select, scope, &ColumnRef { readings, said }, &near)?;
+    let columns: Vec<String> = candidates
+        .iter()
+        .filter(|candidate| candidate.column.relation == nearest.relation)
+        .map(|candidate| resolve::describe(select.vocabulary, candidate.column))
+        .collect();
+    select.assume(format!(
+        "I looked for \u{201c}{text}\u{201d} in {}.",
+        listing(&columns)
+    ));
     on_path(select, &anchor, nearest.relation, |select, anchor| {
         let parts: Vec<String> = candidates
             .iter()

@@ -85,9 +85,6 @@ pub(super) fn write(
                 symbol(*operator)
             ))
         }),
-        Condition::Having { .. } => Err(Misunderstanding::new(
-            "I could not place one of the conditions in this question.",
-        )),
         Condition::Any(any) => {
             let parts = any
                 .iter()
@@ -262,7 +259,6 @@ fn compare(
             },
             Operator::Less | Operator::AtMost | Operator::More | Operator::AtLeast => Err(misfit()),
         },
-        Value::Days(range) => days(select, &sql, id, *range).ok_or_else(misfit),
     }
 }
 
@@ -545,11 +541,6 @@ fn related(
         filters.join(" AND "),
         symbol(operator),
     ))
-}
-
-/// The comparison of a computed number.
-pub(super) fn having(number: &str, operator: Operator, value: &str) -> String {
-    format!("{number} {} {value}", symbol(operator))
 }
 
 /// Whether an aggregate loses nothing when rows repeat.

@@ -23,6 +23,8 @@ pub(super) struct Select<'v, 'a> {
     pub(super) hints: &'v [String],
     /// The relations that the question names.
     pub(super) mentioned: &'v [RelationId],
+    /// Choices made that the person should know of, as sentences.
+    pub(super) assumptions: Vec<String>,
     names: Vec<String>,
     from: String,
     joined: Vec<(String, Step, String)>,
@@ -41,6 +43,7 @@ impl<'v, 'a> Select<'v, 'a> {
             vocabulary,
             hints: &query.hints,
             mentioned: &query.mentioned,
+            assumptions: Vec::new(),
             names: Vec::new(),
             from: String::new(),
             joined: Vec::new(),
@@ -131,6 +134,13 @@ impl<'v, 'a> Select<'v, 'a> {
             here = next;
         }
         here
+    }
+
+    /// Notes a choice, once.
+    pub(super) fn assume(&mut self, sentence: String) {
+        if !self.assumptions.contains(&sentence) {
+            self.assumptions.push(sentence);
+        }
     }
 
     /// `alias.column`.
