@@ -11,6 +11,9 @@ mod emit;
 mod expressions;
 mod from;
 mod hints;
+#[cfg(test)]
+mod node_kinds;
+mod operations;
 pub mod policy;
 mod prescan;
 mod query;
