@@ -102,9 +102,9 @@ fn stem(word: &str) -> String {
         });
     let held = plural.unwrap_or_else(|| word.to_owned());
     stem = &held;
-    let verb = ["ing", "ed", "er", "or"]
+    let verb = [("ing", 3), ("ed", 3), ("er", 4), ("or", 4)]
         .iter()
-        .find_map(|ending| cut(stem, ending, 4));
+        .find_map(|(ending, least)| cut(stem, ending, *least));
     let mut stem = verb.unwrap_or_else(|| held.clone());
     // `shipped` and `ship`, `stopping` and `stop`.
     let mut tail = stem.chars().rev();
