@@ -151,6 +151,8 @@ impl Services {
             Check {
                 name: "audit",
                 is_required: false,
+                kind: None,
+                model: None,
                 probe: audit.clone().map(audit_probe),
             },
         ];

@@ -57,6 +57,7 @@ enum Command {
 const EXIT_USAGE: u8 = 2;
 
 pub mod guard;
+pub mod schema;
 
 /// Runs the program.
 #[must_use]
