@@ -1,6 +1,6 @@
 //! Proves that a text is one query which reads only what the policy allows. Pure: no IO, no clock.
 //!
-//! In: [`DraftSql`](crate::domain::sql::DraftSql) and a [`Snapshot`](crate::domain::schema::Snapshot).
+//! In: [`DraftSql`] and a [`Snapshot`].
 //! Out: [`CheckedSql`], whose only maker is [`check`], or a [`Rejection`].
 
 mod builtins;
