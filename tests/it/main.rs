@@ -6,6 +6,7 @@
 mod audit;
 mod catalog;
 mod conversations;
+mod demo_database;
 mod execute;
 mod guard;
 mod hostile_input;
