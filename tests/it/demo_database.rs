@@ -168,6 +168,9 @@ async fn the_role_reads_what_the_policy_shows_and_nothing_else() {
     let readable: BTreeSet<String> = readable.split(',').map(str::to_owned).collect();
     assert_eq!(readable, shown);
 
+    // The role could do this by itself; it must not matter.
+    let writable = "SET default_transaction_read_only = off";
+    reader.batch_execute(writable).await.unwrap();
     for forbidden in [
         "SELECT salary FROM staff",
         "SELECT count(*) FROM staff",
@@ -179,13 +182,7 @@ async fn the_role_reads_what_the_policy_shows_and_nothing_else() {
         "UPDATE orders SET note = ''",
         "DELETE FROM reviews",
     ] {
-        // The role could switch this off; it must not matter.
-        let error = reader
-            .batch_execute(&format!(
-                "SET default_transaction_read_only = off; {forbidden}"
-            ))
-            .await
-            .expect_err(forbidden);
+        let error = reader.batch_execute(forbidden).await.expect_err(forbidden);
         assert_eq!(
             error.code(),
             Some(&SqlState::INSUFFICIENT_PRIVILEGE),
