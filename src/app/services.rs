@@ -53,7 +53,7 @@ pub enum ServicesError {
         source: PoolSetupError,
     },
     /// The policy.
-    #[error("ALLOWED_TABLES or ALLOWED_MODELS cannot be used")]
+    #[error("ALLOWED_TABLES, ALLOWED_MODELS or ALLOWED_EXTENSIONS cannot be used")]
     Policy {
         /// Why.
         #[source]
@@ -108,6 +108,7 @@ impl Services {
         let pool = DatabasePool::new(url.expose_secret(), pool_limits)
             .map_err(|source| ServicesError::Database { source })?;
         let policy = Policy::compile(&config.policy.allowed_tables, &config.policy.allowed_models)
+            .and_then(|policy| policy.with_extensions(&config.policy.allowed_extensions))
             .map_err(|source| ServicesError::Policy { source })?;
         let catalog = CatalogCache::new(pool.clone(), policy, SCHEMA_RECHECK);
         let store = conversations::connect(&config.conversations, limits)

@@ -2,19 +2,13 @@
 
 use std::io::Write;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Duration;
 
-use anyhow::Context;
 use clap::Args;
-use secrecy::ExposeSecret;
 
+use super::snapshot::read_snapshot;
 use crate::config::Config;
 use crate::domain::schema::Snapshot;
-use crate::guard::policy::Policy;
 use crate::pipeline::schema_context::{estimated_tokens, schema_context};
-use crate::postgres::catalog::CatalogCache;
-use crate::postgres::pool::{DatabasePool, PoolLimits};
 use crate::wire::schema_document::schema_document;
 
 /// Prints the schema as db-chat sees it under the configured policy.
@@ -64,30 +58,6 @@ pub async fn run(
     }
     output.flush()?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// The schema of the configured database under the configured policy, read once.
-async fn read_snapshot(config: &Config) -> anyhow::Result<Arc<Snapshot>> {
-    let url = config.database.url.as_ref().context(
-        "no database is configured: set DATABASE_URL, e.g. postgresql://user@localhost/name",
-    )?;
-    let policy = Policy::compile(&config.policy.allowed_tables, &config.policy.allowed_models)
-        .context("ALLOWED_TABLES or ALLOWED_MODELS cannot be used")?
-        .with_extensions(&config.policy.allowed_extensions)
-        .context("ALLOWED_EXTENSIONS cannot be used")?;
-    let limits = PoolLimits {
-        connections_max: 1,
-        wait_timeout: Duration::from_millis(config.limits.pool_wait_timeout_ms),
-    };
-    let pool =
-        DatabasePool::new(url.expose_secret(), limits).context("DATABASE_URL cannot be used")?;
-    let catalog = CatalogCache::new(pool.clone(), policy, Duration::ZERO);
-    let snapshot = catalog
-        .snapshot()
-        .await
-        .context("the schema cannot be read from DATABASE_URL")?;
-    pool.close().await;
-    Ok(snapshot)
 }
 
 /// Everything that may be asked about, and how much may not.

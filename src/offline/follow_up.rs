@@ -4,7 +4,7 @@
 use chrono::NaiveDate;
 
 use super::Misunderstanding;
-use super::dates::{DateRange, Unit};
+use super::calendar::{DateRange, Unit};
 use super::parse;
 use super::query::{Condition, Function, Group, Measure, Output, Query, Target};
 use super::tokens::{Token, tokenize};
@@ -119,22 +119,26 @@ fn neighbour(tokens: &[Token], previous: &Query) -> Option<DateRange> {
 }
 
 fn period_of(condition: &Condition) -> Option<DateRange> {
-    match condition {
-        Condition::Period { range, .. } => Some(*range),
-        Condition::Related { conditions, .. } => conditions.iter().find_map(period_of),
-        _ => None,
+    if let Condition::Period { range, .. } = condition {
+        Some(*range)
+    } else if let Condition::Related { conditions, .. } = condition {
+        conditions.iter().find_map(period_of)
+    } else {
+        None
     }
 }
 
 /// Puts another range where one was; whether there was one.
 fn replace_period(conditions: &mut [Condition], with: DateRange) -> bool {
-    conditions.iter_mut().any(|condition| match condition {
-        Condition::Period { range, .. } => {
+    conditions.iter_mut().any(|condition| {
+        if let Condition::Period { range, .. } = condition {
             *range = with;
             true
+        } else if let Condition::Related { conditions, .. } = condition {
+            replace_period(conditions, with)
+        } else {
+            false
         }
-        Condition::Related { conditions, .. } => replace_period(conditions, with),
-        _ => false,
     })
 }
 

@@ -196,9 +196,7 @@ fn preference(
                 && !matches!(word.as_str(), "id" | "code" | "key" | "no" | "number")
         })
         .collect();
-    if extra.is_empty() {
-        0
-    } else if extra.iter().any(|word| hints.contains(word)) {
+    if extra.is_empty() || extra.iter().any(|word| hints.contains(word)) {
         0
     } else if extra
         .iter()

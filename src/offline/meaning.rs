@@ -143,23 +143,27 @@ fn moment_rank(words: &[String], relation: &[String]) -> Option<u8> {
     });
     Some(if own {
         0
-    } else if words.len() == 1
-        && matches!(
-            words.first().map(String::as_str),
-            Some("date" | "timestamp" | "datetime" | "created" | "day")
-        )
-    {
-        1
-    } else if has("created")
-        || has("creation")
-        || has("placed")
-        || has("opened")
-        || has("submitted")
-        || has("registered")
-        || has("inserted")
-        || has("added")
-        || has("signup")
-        || has("joined")
+    } else if matches!(
+        words
+            .iter()
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .as_slice(),
+        ["date" | "timestamp" | "datetime" | "day"]
+    ) || [
+        "created",
+        "creation",
+        "placed",
+        "opened",
+        "submitted",
+        "registered",
+        "inserted",
+        "added",
+        "signup",
+        "joined",
+    ]
+    .iter()
+    .any(|word| has(word))
     {
         1
     } else if has("start")
@@ -408,17 +412,20 @@ pub(super) fn discount_share(
     })
 }
 
-/// The numeric column that goes by the first of these names that any goes by.
+/// The numeric column that goes by one of these names: a price before a cost, but of several sizes (an area, a
+/// population) none.
 pub(super) fn number_called(
     vocabulary: &Vocabulary<'_>,
     relation: RelationId,
     names: &[&str],
 ) -> Option<ColumnId> {
     let own = relation_words(vocabulary, relation);
-    names.iter().find_map(|name| {
+    let mut found = names.iter().filter_map(|name| {
         let words = name_stems(&name.replace(' ', "_"));
         vocabulary.columns_of(relation).find(|id| {
             short_words(vocabulary, *id, &own) == words && vocabulary.kind(*id).is_number()
         })
-    })
+    });
+    let first = found.next()?;
+    (names.contains(&"price") || found.next().is_none()).then_some(first)
 }

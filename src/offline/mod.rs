@@ -4,8 +4,11 @@
 //! It knows English and the shapes that databases share, never the names of any one database. Every word that carries
 //! meaning must be understood, or the question is declined: another question's answer is worse than none. No IO, no clock.
 
+mod calendar;
 mod column_kind;
 mod dates;
+#[cfg(test)]
+mod fixture;
 mod follow_up;
 mod joins;
 mod meaning;
@@ -117,4 +120,123 @@ fn understand(
         }
     }
     follow_up::read(question, previous.as_ref(), vocabulary, today)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(questions: &[&str], expected: &str) {
+        let snapshot = fixture::library();
+        let today = NaiveDate::from_ymd_opt(2026, 11, 22).unwrap();
+        let (last, before) = questions.split_last().unwrap();
+        let history: Vec<PastTurn<'_>> = before
+            .iter()
+            .map(|question| PastTurn {
+                question,
+                sql: Some("SELECT 1"),
+            })
+            .collect();
+        let found = match draft(last, &history, &snapshot, today) {
+            Draft::Sql { sql, .. } => sql.as_str().replace('\n', " "),
+            Draft::Cannot { .. } => "cannot".to_owned(),
+        };
+        assert_eq!(found, expected, "{questions:?}");
+    }
+
+    #[test]
+    fn questions_become_the_sql_that_they_mean() {
+        for (question, expected) in [
+            (
+                "How many members are there?",
+                "SELECT count(*) AS member_count FROM public.member",
+            ),
+            (
+                "titles of books from 2020",
+                "SELECT \"Book\".title FROM public.\"Book\" WHERE \"Book\".published >= DATE '2020-01-01' AND \"Book\".published < DATE '2021-01-01' ORDER BY \"Book\".id",
+            ),
+            (
+                "overdue loans",
+                "SELECT loan.id, loan.book_id, loan.member_id, loan.status, loan.lent_at FROM public.loan WHERE loan.status = 'Over Due' ORDER BY loan.id",
+            ),
+            (
+                "number of loans per month this year",
+                "SELECT date_trunc('month', loan.lent_at)::date AS month, count(*) AS loan_count FROM public.loan WHERE loan.lent_at >= DATE '2026-01-01' AND loan.lent_at < DATE '2027-01-01' GROUP BY date_trunc('month', loan.lent_at)::date ORDER BY date_trunc('month', loan.lent_at)::date, count(*) DESC NULLS LAST",
+            ),
+            (
+                "top 3 members by number of loans",
+                "SELECT member.name AS member_name, count(*) AS loan_count FROM public.loan JOIN public.member ON member.id = loan.member_id GROUP BY member.name, member.id ORDER BY count(*) DESC NULLS LAST, member.name, member.id LIMIT 3",
+            ),
+            (
+                "names of members without an email",
+                "SELECT member.name FROM public.member WHERE member.email IS NULL ORDER BY member.id",
+            ),
+            (
+                "names of members in Germany with fewer than 2 loans",
+                "SELECT member.name FROM public.member WHERE lower(member.country) = 'germany' AND member.id NOT IN (SELECT loan.member_id FROM public.loan WHERE loan.member_id IS NOT NULL GROUP BY loan.member_id HAVING count(*) >= 2) ORDER BY member.id",
+            ),
+            (
+                "names of members named \"O'Hara\"",
+                "SELECT member.name FROM public.member WHERE lower(member.name) = 'o''hara' ORDER BY member.id",
+            ),
+            (
+                "average price of books",
+                "SELECT avg(\"Book\".price) AS average_price FROM public.\"Book\"",
+            ),
+        ] {
+            check(&[question], expected);
+        }
+    }
+
+    #[test]
+    fn a_follow_up_changes_the_question_before() {
+        let counted = "SELECT count(*) AS loan_count FROM public.loan WHERE";
+        for (questions, expected) in [
+            (
+                vec!["how many loans last month", "and the month before?"],
+                format!(
+                    "{counted} loan.lent_at >= DATE '2026-09-01' AND loan.lent_at < DATE '2026-10-01'"
+                ),
+            ),
+            (
+                vec!["how many loans last month", "what about this year?"],
+                format!(
+                    "{counted} loan.lent_at >= DATE '2026-01-01' AND loan.lent_at < DATE '2027-01-01'"
+                ),
+            ),
+            (
+                vec!["how many loans are overdue", "what about returned?"],
+                format!("{counted} loan.status = 'returned'"),
+            ),
+        ] {
+            check(&questions, &expected);
+        }
+    }
+
+    #[test]
+    fn a_word_that_is_not_understood_is_an_honest_no() {
+        for question in [
+            "members who borrowed twice on Tuesday",
+            "average number of loans per member",
+            "how many unicorns are there",
+            "show the secret codes of members",
+            "members except the tall ones",
+            "top 5 members",
+            "loans by moonlight",
+        ] {
+            check(&[question], "cannot");
+        }
+    }
+
+    #[test]
+    fn what_is_suggested_can_be_answered_and_names_nothing_hidden() {
+        let samples = sample_questions(&fixture::library(), 20);
+        assert!(samples.len() >= 3, "{samples:?}");
+        for sample in samples {
+            assert!(!sample.contains("secret"), "{sample}");
+            let today = NaiveDate::from_ymd_opt(2026, 1, 1).unwrap();
+            let drafted = draft(&sample, &[], &fixture::library(), today);
+            assert!(matches!(drafted, Draft::Sql { .. }), "{sample}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! What a question means, before it is known how to say it in SQL: what to show, of what, which, grouped and ordered how.
 //! Columns may still have several readings; `resolve` picks one.
 
-use super::dates::{DateRange, Unit};
+use super::calendar::{DateRange, Unit};
 use super::vocabulary::{Choice, ColumnId, RelationId};
 
 /// A whole question.

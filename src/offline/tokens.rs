@@ -156,9 +156,7 @@ fn number_or_word(chars: &[char], at: usize) -> (String, TokenKind, usize) {
     let mut text = String::new();
     while let Some(&c) = chars.get(end) {
         let digit_follows = chars.get(end + 1).is_some_and(char::is_ascii_digit);
-        if c.is_ascii_digit() {
-            text.push(c);
-        } else if c == '.' && digit_follows && !text.contains('.') {
+        if c.is_ascii_digit() || c == '.' && digit_follows && !text.contains('.') {
             text.push(c);
         } else if c == ',' && groups_of_three(chars, end + 1) && !text.contains('.') {
             // A thousands separator: nothing to keep.

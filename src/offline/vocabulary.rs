@@ -81,7 +81,13 @@ impl<'a> Vocabulary<'a> {
                         column: column_id,
                         value: value.clone(),
                     };
-                    vocabulary.choices.push((name_stems(value), choice));
+                    let words = name_stems(value);
+                    // "PayPal" and "Over Due" are also written "paypal" and "overdue".
+                    if words.len() > 1 {
+                        let joined = vec![words.concat()];
+                        vocabulary.choices.push((joined, choice.clone()));
+                    }
+                    vocabulary.choices.push((words, choice));
                 }
             }
         }
@@ -182,7 +188,7 @@ impl<'a> Vocabulary<'a> {
                 }
             }
         }
-        names.sort_by(|a, b| b.1.cmp(&a.1));
+        names.sort_by_key(|(_, score)| std::cmp::Reverse(*score));
         let mut seen: Vec<Vec<String>> = Vec::new();
         for (name, score) in names {
             if !name.is_empty() && !seen.contains(&name) {

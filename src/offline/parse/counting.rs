@@ -122,12 +122,15 @@ impl Parser<'_, '_> {
         ])
         .then_some(())?;
         let found = self.comparison(false)?;
-        let column = match &found {
-            Condition::Compare { column, .. }
-            | Condition::Between { column, .. }
-            | Condition::Missing { column, .. } => column.readings.first()?.0,
-            Condition::Choice { readings, .. } => readings.first()?.column,
-            _ => return None,
+        let column = if let Condition::Compare { column, .. }
+        | Condition::Between { column, .. }
+        | Condition::Missing { column, .. } = &found
+        {
+            column.readings.first()?.0
+        } else if let Condition::Choice { readings, .. } = &found {
+            readings.first()?.column
+        } else {
+            return None;
         };
         (column.relation == relation).then_some(found)
     }

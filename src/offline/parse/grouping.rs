@@ -1,6 +1,6 @@
 //! "per month", "by country", "for each customer", and "sorted by".
 
-use super::super::dates::Unit;
+use super::super::calendar::Unit;
 use super::super::query::{Function, Group, Measure, Order, OrderKey, Output, Target};
 use super::Parser;
 

@@ -1,12 +1,15 @@
 //! A question's tokens to a [`Query`], by a cursor that goes from left to right. What no rule takes is remembered: a
 //! question with words that nobody understood has no answer.
 
+mod comparisons;
 mod conditions;
 mod counting;
 mod grouping;
 mod heads;
+mod literals;
 mod measures;
 mod modifiers;
+mod owners;
 mod superlatives;
 mod values;
 

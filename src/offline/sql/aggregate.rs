@@ -52,9 +52,7 @@ pub(super) fn write(
         Some(subject) if subject != fact => {
             let single = joins::path(vocabulary, fact, subject, &query.hints)
                 .is_some_and(|path| path.iter().all(|step| !step.to_many));
-            let grouped = groups
-                .iter()
-                .any(|group| *group == Group::Relation(subject));
+            let grouped = groups.contains(&Group::Relation(subject));
             if single || grouped {
                 select.reach(&anchor, subject, false)?
             } else {

@@ -1,7 +1,7 @@
 //! Computed numbers and calendar periods as SQL expressions with output names.
 
+use super::super::calendar::Unit;
 use super::super::column_kind::ColumnKind;
-use super::super::dates::Unit;
 use super::super::meaning;
 use super::super::query::{Function, Measure, Target};
 use super::super::vocabulary::{ColumnId, RelationId};
@@ -198,6 +198,11 @@ pub(super) fn period(
             sql,
             name: "year".to_owned(),
         }),
-        _ => None,
+        ColumnKind::Integer
+        | ColumnKind::Decimal
+        | ColumnKind::Text
+        | ColumnKind::Enum
+        | ColumnKind::Boolean
+        | ColumnKind::Other => None,
     }
 }

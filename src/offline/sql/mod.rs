@@ -6,6 +6,7 @@ mod expression;
 mod list;
 mod place;
 mod predicate;
+mod related;
 mod select;
 mod text;
 

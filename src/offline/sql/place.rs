@@ -116,8 +116,9 @@ fn candidates(vocabulary: &Vocabulary<'_>, text: &str) -> Vec<Candidate> {
 
 /// Whether a word names the kind of place that is looked for.
 fn holds(word: &str, country: Option<Country>) -> bool {
+    // A name that is no country that we know may still be one.
     let is_country = matches!(word, "country" | "nation");
-    meaning::PLACE_WORDS.contains(&word) && is_country == country.is_some()
+    meaning::PLACE_WORDS.contains(&word) && (is_country || country.is_none())
 }
 
 /// Whether a column's words do: "city", "country_code", "billing_country", but not "city_id".

@@ -1,8 +1,8 @@
 //! Conditions as SQL. What belongs to one row is joined; what belongs to several is asked for with EXISTS, so that no
 //! row is counted twice.
 
+use super::super::calendar::{DateRange, Unit};
 use super::super::column_kind::ColumnKind;
-use super::super::dates::{DateRange, Unit};
 use super::super::joins::{self, Step};
 use super::super::meaning;
 use super::super::query::{ColumnRef, Condition, Function, Operator, Value, When};
@@ -10,7 +10,7 @@ use super::super::vocabulary::{Choice, ColumnId, RelationId};
 use super::super::{Misunderstanding, resolve};
 use super::expression::function_name;
 use super::select::{Anchor, Select, join_condition};
-use super::text::{identifier, like, literal};
+use super::text::{like, literal};
 use chrono::Datelike;
 
 /// Where conditions look for their columns: what the question is about, and the rows that it adds up.
@@ -71,7 +71,7 @@ pub(super) fn write(
             operator,
             count,
             conditions,
-        } => related(select, scope, *relation, *operator, *count, conditions),
+        } => super::related::related(select, scope, *relation, *operator, *count, conditions),
         Condition::Versus {
             column,
             operator,
@@ -162,7 +162,7 @@ pub(super) fn on_path(
 }
 
 /// `[NOT] EXISTS (SELECT FROM the rest of the path WHERE condition)`.
-fn exists(
+pub(super) fn exists(
     select: &mut Select<'_, '_>,
     anchor: &Anchor,
     path: &[Step],
@@ -191,7 +191,7 @@ fn exists(
     ))
 }
 
-fn symbol(operator: Operator) -> &'static str {
+pub(super) fn symbol(operator: Operator) -> &'static str {
     match operator {
         Operator::Equal => "=",
         Operator::NotEqual => "<>",
@@ -237,10 +237,12 @@ fn compare(
                     return Err(misfit());
                 }
                 let text = like(text);
-                let pattern = match operator {
-                    Operator::StartsWith => format!("{text}%"),
-                    Operator::EndsWith => format!("%{text}"),
-                    _ => format!("%{text}%"),
+                let pattern = if operator == Operator::StartsWith {
+                    format!("{text}%")
+                } else if operator == Operator::EndsWith {
+                    format!("%{text}")
+                } else {
+                    format!("%{text}%")
                 };
                 Ok(format!("{sql} {operator_sql} {}", literal(&pattern)))
             }
@@ -255,7 +257,13 @@ fn compare(
                 ColumnKind::Integer if text.parse::<i64>().is_ok() => {
                     Ok(format!("{sql} {operator_sql} {text}"))
                 }
-                _ => Err(misfit()),
+                ColumnKind::Integer
+                | ColumnKind::Decimal
+                | ColumnKind::Enum
+                | ColumnKind::Date
+                | ColumnKind::Timestamp
+                | ColumnKind::Boolean
+                | ColumnKind::Other => Err(misfit()),
             },
             Operator::Less | Operator::AtMost | Operator::More | Operator::AtLeast => Err(misfit()),
         },
@@ -447,100 +455,6 @@ fn nearer(select: &Select<'_, '_>, scope: &Scope, relation: RelationId) -> Ancho
     } else {
         scope.subject.clone()
     }
-}
-
-/// As many rows of another relation as asked for.
-fn related(
-    select: &mut Select<'_, '_>,
-    scope: &Scope,
-    relation: RelationId,
-    operator: Operator,
-    count: u64,
-    conditions: &[Condition],
-) -> Result<String, Misunderstanding> {
-    let anchor = scope.subject.clone();
-    let path = select.path(anchor.relation, relation)?;
-    let split = path.iter().position(|step| step.to_many).unwrap_or(0);
-    let inner_conditions = |select: &mut Select<'_, '_>, end: &Anchor| {
-        let scope = Scope {
-            subject: end.clone(),
-            fact: end.clone(),
-        };
-        let parts = conditions
-            .iter()
-            .map(|condition| write(select, &scope, condition))
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(parts.join(" AND "))
-    };
-    let at_least_one = matches!(
-        (operator, count),
-        (Operator::AtLeast, 1) | (Operator::More, 0) | (Operator::NotEqual, 0)
-    );
-    let none = matches!(
-        (operator, count),
-        (Operator::Equal | Operator::AtMost, 0) | (Operator::Less, 1)
-    );
-    if at_least_one || none {
-        return exists(select, &anchor, &path, split, none, inner_conditions);
-    }
-    // Counted once for all rows, not once for each: no index is needed to be quick.
-    let (before, after) = path.split_at(split);
-    let [first, rest @ ..] = after else {
-        return Err(resolve::no_way("it"));
-    };
-    let outer_anchor = select.follow(&anchor, before, true);
-    let (outer, inner) = select.begin_subquery(first.to);
-    let end = select.follow(&inner, rest, false);
-    let wheres = inner_conditions(select, &end)?;
-    let counted = if rest.is_empty() {
-        "count(*)".to_owned()
-    } else {
-        let key = meaning::key(select.vocabulary, relation);
-        match key.as_slice() {
-            [id] => format!("count(DISTINCT {})", select.column(&end, *id)),
-            _ => "count(*)".to_owned(),
-        }
-    };
-    let from = select.end_subquery(outer);
-    let inner_key: Vec<String> = first
-        .pairs
-        .iter()
-        .map(|(_, right)| format!("{}.{}", inner.alias, identifier(right)))
-        .collect();
-    let outer_key: Vec<String> = first
-        .pairs
-        .iter()
-        .map(|(left, _)| format!("{}.{}", outer_anchor.alias, identifier(left)))
-        .collect();
-    let includes_none = match operator {
-        Operator::Less | Operator::AtMost => true,
-        Operator::NotEqual => count > 0,
-        _ => false,
-    };
-    let operator = if includes_none {
-        operator.negated().unwrap_or(operator)
-    } else {
-        operator
-    };
-    let mut filters: Vec<String> = inner_key
-        .iter()
-        .map(|key| format!("{key} IS NOT NULL"))
-        .collect();
-    if !wheres.is_empty() {
-        filters.push(wheres);
-    }
-    let not = if includes_none { "NOT " } else { "" };
-    let outer_key = if outer_key.len() == 1 {
-        outer_key.join("")
-    } else {
-        format!("({})", outer_key.join(", "))
-    };
-    let keys = inner_key.join(", ");
-    Ok(format!(
-        "{outer_key} {not}IN (SELECT {keys} FROM {from} WHERE {} GROUP BY {keys} HAVING {counted} {} {count})",
-        filters.join(" AND "),
-        symbol(operator),
-    ))
 }
 
 /// Whether an aggregate loses nothing when rows repeat.

@@ -3,7 +3,7 @@
 //! The server is started by the first test that asks and is gone when the process is, however it ends.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use db_chat::app::private_postgres::PrivatePostgres;
 use db_chat::domain::schema::{Catalog, Snapshot};
@@ -114,18 +114,32 @@ pub(crate) async fn as_psql_prints(
     let mut names = Vec::new();
     let mut rows = Vec::new();
     for message in client.simple_query(sql).await.expect(sql) {
-        match message {
-            SimpleQueryMessage::RowDescription(columns) => {
-                names = columns.iter().map(|c| c.name().to_owned()).collect();
-            }
-            SimpleQueryMessage::Row(row) => {
-                let cells = 0..row.len();
-                rows.push(cells.map(|i| row.get(i).map(str::to_owned)).collect());
-            }
-            _ => {}
+        if let SimpleQueryMessage::RowDescription(columns) = &message {
+            names = columns.iter().map(|c| c.name().to_owned()).collect();
+        } else if let SimpleQueryMessage::Row(row) = &message {
+            let cells = 0..row.len();
+            rows.push(cells.map(|i| row.get(i).map(str::to_owned)).collect());
         }
     }
     (names, rows)
+}
+
+/// Waits until db-chat has as many sessions as wanted that also meet `condition`, as PostgreSQL sees it.
+pub(crate) async fn wait_for_sessions(client: &Client, condition: &str, wanted: i64) {
+    let sql = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'db-chat' AND datname = current_database() {condition}"
+    );
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let sessions: i64 = client.query_one(&sql, &[]).await.expect("a count").get(0);
+        if sessions == wanted {
+            return;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "{sessions} sessions, not {wanted}"
+        );
+    }
 }
 
 async fn connect(url: &SecretString) -> Client {
