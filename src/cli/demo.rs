@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::Args;
 
-use super::serve;
+use super::server;
 use crate::app::demo::{self, ALLOWED_TABLES};
 use crate::app::private_postgres::PrivatePostgres;
 use crate::config::{Config, ProviderKind};
@@ -40,7 +40,7 @@ pub(super) async fn run(_: DemoArgs, config: Config) -> anyhow::Result<ExitCode>
         }
         ProviderKind::Anthropic | ProviderKind::OpenAi => "Questions go to the model that is set.",
     });
-    let served = serve::serve(config).await;
+    let served = server::serve(config).await;
     progress("Removing the private PostgreSQL ...");
     let stopped = postgres.stop().await;
     served?;

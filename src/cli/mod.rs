@@ -8,6 +8,7 @@ mod demo;
 pub mod guard;
 pub mod schema;
 mod serve;
+mod server;
 mod snapshot;
 
 use std::io::{BufReader, BufWriter, Write, stderr, stdin, stdout};
