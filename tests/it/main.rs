@@ -16,3 +16,4 @@ mod shutdown;
 mod socket;
 mod sse;
 mod support;
+mod turns;
