@@ -136,7 +136,6 @@ pub(crate) async fn as_psql_prints(
     (names, rows)
 }
 
-<<<<<<< HEAD
 /// Waits until db-chat has as many sessions as wanted that also meet `condition`, as PostgreSQL sees it.
 pub(crate) async fn wait_for_sessions(client: &Client, condition: &str, wanted: i64) {
     let sql = format!(
@@ -155,11 +154,8 @@ pub(crate) async fn wait_for_sessions(client: &Client, condition: &str, wanted: 
     }
 }
 
-async fn connect(url: &SecretString) -> Client {
-=======
 /// A connection, to be driven until it is dropped.
 pub(crate) async fn connect(url: &SecretString) -> Client {
->>>>>>> h-turns
     let (client, connection) = tokio_postgres::connect(url.expose_secret(), NoTls)
         .await
         .expect("a connection");
