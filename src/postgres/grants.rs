@@ -4,7 +4,7 @@
 //!
 //! Whoever runs the script is powerful and names come from a database that others may write to, so every name is
 //! quoted, and none is ever put into a comment. What PUBLIC loses, each other role that exists keeps by a grant of
-//! its own: an application does not notice. A role that is created later has to be given it.
+//! its own, and `pg_monitor` with its members: an application does not notice. A role that is created later has to be given it.
 
 use std::collections::BTreeSet;
 
@@ -199,7 +199,7 @@ END"
             "DECLARE
     item record;
     others text := (SELECT string_agg(quote_ident(o.rolname), ', ') FROM pg_roles o
-                     WHERE NOT o.rolsuper AND o.rolname !~ '^pg_' AND o.rolname <> {name});
+                     WHERE NOT o.rolsuper AND (o.rolname !~ '^pg_' OR o.rolname = 'pg_monitor') AND o.rolname <> {name});
 BEGIN
     FOR item IN
         SELECT r.privilege, r.target FROM ({RIGHTS}) r
@@ -294,6 +294,9 @@ const GRANTS_HEAD: &str = "\
 -- Run this as a superuser, in the database that is asked, e.g. with psql -v ON_ERROR_STOP=1; again whenever the policy
 -- or a table changes. It sets no password, so none ends up in a file or a log: set one with psql's \\password, which
 -- sends only its hash.
+-- PUBLIC loses what would let the role do more: temporary tables, large objects, advisory locks, pg_sleep, set_config,
+-- statistics, SECURITY DEFINER functions and the like. Roles that exist now keep them; a role that you create later
+-- and that needs one has to be granted it. `db-chat grants --drop` gives PUBLIC back what it has by default.
 
 BEGIN;
 SET LOCAL search_path = pg_catalog;

@@ -90,6 +90,11 @@ each_finding_appears_and_goes_away! {
         "DO $$ BEGIN EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO PUBLIC', current_database()); END $$" => "temporary", true;
     security_definer_functions_are_found:
         "CREATE FUNCTION leak() RETURNS text LANGUAGE sql SECURITY DEFINER AS 'SELECT word FROM secrets'" => "function", true;
+    aggregates_over_such_functions_are_found:
+        "CREATE FUNCTION step2(a text, v text) RETURNS text LANGUAGE sql SECURITY DEFINER AS 'SELECT word FROM public.secrets';
+         REVOKE EXECUTE ON FUNCTION step2 FROM PUBLIC; CREATE AGGREGATE top(text) (SFUNC = step2, STYPE = text)"
+        => "function", true;
+    links_to_other_servers_are_found: "CREATE EXTENSION dblink" => "function", true;
     builtins_that_write_are_found: "GRANT EXECUTE ON FUNCTION lo_creat(int), lo_unlink(oid) TO PUBLIC" => "writing_builtin", true;
     builtins_that_wait_are_advice: "GRANT EXECUTE ON FUNCTION pg_sleep(float8) TO PUBLIC" => "builtin", false;
     hidden_tables_are_found: "GRANT SELECT ON secrets TO PUBLIC" => "read_beyond_policy", true;

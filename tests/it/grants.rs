@@ -29,6 +29,8 @@ pub(crate) const SCHEMA: &str = r#"
     GRANT ALL ON secrets TO PUBLIC;
     CREATE TABLE "Odd ""schema"."$db_chat$; it's \ " ("select" int, "a""b" text);
     CREATE FUNCTION all_secrets() RETURNS SETOF secrets LANGUAGE sql SECURITY DEFINER AS 'SELECT * FROM public.secrets';
+    CREATE FUNCTION step(a text, v text) RETURNS text LANGUAGE sql SECURITY DEFINER AS 'SELECT word FROM public.secrets';
+    CREATE AGGREGATE any_secret(text) (SFUNC = step, STYPE = text);
     CREATE VIEW names AS SELECT id, name FROM people;
 "#;
 
@@ -99,6 +101,8 @@ async fn the_role_reads_what_the_policy_shows_and_postgresql_refuses_all_else() 
         "SELECT p FROM public.people p",
         "SELECT * FROM public.secrets",
         "SELECT public.all_secrets()",
+        "SELECT public.any_secret(name) FROM public.people",
+        "SELECT query FROM pg_stat_activity",
         "INSERT INTO public.orders (note) VALUES ('x')",
         "UPDATE public.orders SET note = ''",
         "DELETE FROM public.secrets",
@@ -319,4 +323,21 @@ async fn a_role_s_name_may_be_odd() {
         let done = tokio::time::timeout(Duration::from_secs(60), admin.batch_execute(&sql)).await;
         done.expect("an end in time").expect(&sql);
     }
+}
+
+#[tokio::test]
+async fn nothing_that_the_guard_lets_through_is_taken_from_the_role() {
+    let database = TestDatabase::create(SCHEMA).await;
+    granted(&database, "reader_i", POLICY).await;
+    let names: Vec<&str> = include_str!("../../src/guard/builtins/functions.txt")
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .flat_map(str::split_whitespace)
+        .collect();
+    let taken = "SELECT array_agg(p.oid::regprocedure::text) FROM pg_proc p
+        WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.proname = ANY ($1)
+          AND NOT has_function_privilege('reader_i', p.oid, 'EXECUTE')";
+    let row = database.admin().await.query_one(taken, &[&names]).await;
+    let taken: Option<Vec<String>> = row.expect("an answer").get(0);
+    assert_eq!(taken, None);
 }

@@ -222,7 +222,7 @@ impl Posture {
             )
         } else if kind == FindingKind::Builtin {
             format!(
-                "{role} can call {count} builtins that wait, lock, signal other sessions, run SQL in a text or tell about the server, through {holders}"
+                "{role} can call {count} builtins that wait, lock, signal other sessions, run SQL in a text, or tell about the server and what others do, through {holders}"
             )
         } else if kind == FindingKind::Function {
             format!(
