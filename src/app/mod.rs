@@ -2,6 +2,7 @@
 
 pub mod demo;
 pub mod private_postgres;
+mod role_check;
 mod services;
 pub mod shutdown;
 
@@ -62,6 +63,17 @@ pub enum BuildError {
         #[source]
         source: std::io::Error,
     },
+    /// Others could reach the server, and the database role could do more than read.
+    #[error(
+        "listening on {bind}, which others can reach, is refused because of the database role: {reason}. \
+         Ask with a role made by `db-chat grants`, or set DB_CHAT_ALLOW_UNSAFE_ROLE=true"
+    )]
+    UnsafeRole {
+        /// What was to be listened on.
+        bind: String,
+        /// What the role could do.
+        reason: String,
+    },
     /// One of the allowed origins cannot be understood.
     #[error("DB_CHAT_ALLOWED_ORIGINS cannot be used")]
     Origins {
@@ -75,11 +87,16 @@ impl Application {
     /// Builds every part from the settings and listens.
     ///
     /// # Errors
-    /// A setting is no good, or the address cannot be listened on.
+    /// A setting is no good, the address cannot be listened on, or it is one that others reach and the database role could
+    /// change data.
     ///
     /// # Panics
     /// Outside a tokio runtime.
     pub async fn build(config: Config) -> Result<Self, BuildError> {
+        if let Some(reason) = role_check::refusal(&config).await {
+            let bind = config.server.bind;
+            return Err(BuildError::UnsafeRole { bind, reason });
+        }
         let services = Services::connect(&config)
             .await
             .map_err(|source| BuildError::Services { source })?;

@@ -1,10 +1,12 @@
 //! The command line: one file per command, arguments in, text or JSON out.
 //!
-//! Exit codes: 0 done, 1 the command's own "no" (a refused query, a question without an answer) or a
+//! Exit codes: 0 done, 1 the command's own "no" (a refused query, a question without an answer, an unsafe role) or a
 //! failure, 2 bad usage or bad settings.
 
 mod ask;
 mod demo;
+pub mod doctor;
+pub mod grants;
 pub mod guard;
 pub mod schema;
 mod serve;
@@ -59,6 +61,10 @@ enum Command {
     Schema(schema::SchemaArgs),
     /// Say what the guard decides about SQL
     Guard(guard::GuardArgs),
+    /// Print the SQL that makes a database role with exactly the rights that the policy needs
+    Grants(grants::GrantsArgs),
+    /// Say what is reachable and what the database role could do
+    Doctor(doctor::DoctorArgs),
 }
 
 /// Bad usage and bad settings, as clap itself exits.
@@ -95,7 +101,11 @@ fn load(settings: &SettingArgs, command: &Command) -> anyhow::Result<Config> {
     let bind = match command {
         Command::Serve(args) => args.bind.as_ref(),
         Command::Demo(args) => args.bind.as_ref(),
-        Command::Ask(_) | Command::Schema(_) | Command::Guard(_) => None,
+        Command::Ask(_)
+        | Command::Schema(_)
+        | Command::Guard(_)
+        | Command::Grants(_)
+        | Command::Doctor(_) => None,
     };
     if let Some(bind) = bind {
         flags.push(("DB_CHAT_BIND".to_owned(), bind.clone()));
@@ -122,6 +132,8 @@ fn run(command: Command, mut config: Config) -> anyhow::Result<ExitCode> {
             Command::Demo(args) => demo::run(args, config).await,
             Command::Ask(args) => ask::run(args, config).await,
             Command::Schema(args) => schema::run(args, &config, BufWriter::new(stdout())).await,
+            Command::Grants(args) => grants::run(args, &config, BufWriter::new(stdout())).await,
+            Command::Doctor(args) => doctor::run(args, &config, BufWriter::new(stdout())).await,
             Command::Guard(args) => {
                 let input = BufReader::new(stdin());
                 guard::run(args, &config, input, BufWriter::new(stdout()), stderr()).await

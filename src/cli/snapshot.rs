@@ -14,6 +14,17 @@ use crate::postgres::pool::{DatabasePool, PoolLimits};
 
 /// The schema of the configured database under the configured policy, read once.
 pub(super) async fn read_snapshot(config: &Config) -> anyhow::Result<Arc<Snapshot>> {
+    let (pool, catalog) = connect(config)?;
+    let snapshot = catalog
+        .snapshot()
+        .await
+        .context("the schema cannot be read from DATABASE_URL")?;
+    pool.close().await;
+    Ok(snapshot)
+}
+
+/// One connection to the configured database, not made yet, and its schema under the configured policy.
+pub(super) fn connect(config: &Config) -> anyhow::Result<(DatabasePool, CatalogCache)> {
     let url = config.database.url.as_ref().context(
         "no database is configured: set DATABASE_URL, e.g. postgresql://user@localhost/name",
     )?;
@@ -28,10 +39,5 @@ pub(super) async fn read_snapshot(config: &Config) -> anyhow::Result<Arc<Snapsho
     let pool =
         DatabasePool::new(url.expose_secret(), limits).context("DATABASE_URL cannot be used")?;
     let catalog = CatalogCache::new(pool.clone(), policy, Duration::ZERO);
-    let snapshot = catalog
-        .snapshot()
-        .await
-        .context("the schema cannot be read from DATABASE_URL")?;
-    pool.close().await;
-    Ok(snapshot)
+    Ok((pool, catalog))
 }

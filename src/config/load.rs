@@ -76,6 +76,7 @@ pub fn resolve(
         server: server(&mut layers),
         database: DatabaseConfig {
             url: secret(&layers, "DATABASE_URL"),
+            allow_unsafe_role: boolean(&mut layers, "DB_CHAT_ALLOW_UNSAFE_ROLE"),
         },
         llm: llm(&mut layers),
         policy: PolicyConfig {

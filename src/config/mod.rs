@@ -53,6 +53,8 @@ pub struct ServerConfig {
 pub struct DatabaseConfig {
     /// A libpq URL or key=value string, password included; `None` means none is configured.
     pub url: Option<SecretString>,
+    /// Whether to listen beyond this machine with a role that could change data.
+    pub allow_unsafe_role: bool,
 }
 
 /// The model.

@@ -3,7 +3,9 @@
 pub mod catalog;
 mod connection_string;
 pub mod error;
+pub mod grants;
 pub mod pool;
+pub mod posture;
 pub mod read_only;
 mod tls;
 mod types;

@@ -1,0 +1,200 @@
+//! `db-chat doctor`: what is reachable, what the database role could do without the guard, and the SQL that closes it.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args;
+use serde_json::json;
+
+use super::snapshot::connect;
+use crate::config::Config;
+use crate::domain::schema::Snapshot;
+use crate::postgres::QueryError;
+use crate::postgres::catalog::CatalogCache;
+use crate::postgres::pool::DatabasePool;
+use crate::postgres::posture::{self, Finding, Posture};
+use crate::{conversations, llm};
+
+/// Checks the database role, the model and the conversation store.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  db-chat doctor
+  db-chat doctor --json | jq '.findings[].code'
+
+Exits with 1 if anything is unsafe or cannot be reached; advice alone does not count.
+It names hidden tables and columns: it is for operators.")]
+pub struct DoctorArgs {
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A part that db-chat needs, and why it cannot be reached, if so.
+struct Part {
+    name: &'static str,
+    detail: String,
+    fault: Option<String>,
+}
+
+struct Report {
+    parts: Vec<Part>,
+    findings: Vec<Finding>,
+}
+
+/// Asks everything and writes the report to `output`.
+///
+/// # Errors
+/// The settings cannot be used, or the output cannot be written. What cannot be reached is part of the report.
+pub async fn run(
+    args: DoctorArgs,
+    config: &Config,
+    mut output: impl Write,
+) -> anyhow::Result<ExitCode> {
+    let (pool, catalog) = connect(config)?;
+    let mut report = Report {
+        parts: Vec::new(),
+        findings: Vec::new(),
+    };
+    match look(&pool, &catalog).await {
+        Ok((posture, snapshot)) => {
+            report.findings = posture.findings(&snapshot);
+            let detail = format!(
+                "{} as {}, PostgreSQL {}",
+                posture.database, posture.role, posture.server_version
+            );
+            report.add("database", detail, None);
+        }
+        Err(error) => report.add("database", String::new(), Some(chain(&error))),
+    }
+    pool.close().await;
+
+    match llm::connect(&config.llm, &config.limits).context("the language model cannot be used")? {
+        Some(provider) => {
+            let reached = provider.reachable().await;
+            let detail = format!("{} {}", provider.name(), provider.model());
+            report.add("provider", detail, reached.err().map(|error| chain(&error)));
+        }
+        None => report.add("provider", "offline".to_owned(), None),
+    }
+    let store = conversations::connect(&config.conversations, &config.limits)
+        .await
+        .context("REDIS_URL cannot be used")?;
+    let reached = store.reachable().await;
+    let detail = store.name().to_owned();
+    report.add("store", detail, reached.err().map(|error| chain(&error)));
+
+    if args.json {
+        serde_json::to_writer_pretty(&mut output, &report.document())?;
+        writeln!(output)?;
+    } else {
+        report.write_text(&mut output)?;
+    }
+    output.flush()?;
+    Ok(ExitCode::from(u8::from(!report.is_safe())))
+}
+
+async fn look(
+    pool: &DatabasePool,
+    catalog: &CatalogCache,
+) -> Result<(Posture, Arc<Snapshot>), QueryError> {
+    Ok((posture::read(pool).await?, catalog.snapshot().await?))
+}
+
+impl Report {
+    fn add(&mut self, name: &'static str, detail: String, fault: Option<String>) {
+        self.parts.push(Part {
+            name,
+            detail,
+            fault,
+        });
+    }
+
+    fn is_safe(&self) -> bool {
+        self.parts.iter().all(|part| part.fault.is_none())
+            && !self.findings.iter().any(|finding| finding.kind.is_unsafe())
+    }
+
+    fn document(&self) -> serde_json::Value {
+        let parts: Vec<_> = self
+            .parts
+            .iter()
+            .map(|part| {
+                json!({
+                    "name": part.name,
+                    "detail": part.detail,
+                    "reachable": part.fault.is_none(),
+                    "fault": part.fault,
+                })
+            })
+            .collect();
+        let findings: Vec<_> = self
+            .findings
+            .iter()
+            .map(|finding| {
+                json!({
+                    "code": finding.kind.code(),
+                    "unsafe": finding.kind.is_unsafe(),
+                    "message": finding.message,
+                    "fixes": finding.fixes,
+                })
+            })
+            .collect();
+        json!({ "safe": self.is_safe(), "parts": parts, "findings": findings })
+    }
+
+    fn write_text(&self, output: &mut impl Write) -> std::io::Result<()> {
+        for part in &self.parts {
+            match &part.fault {
+                None => writeln!(output, "ok      {}: {}", part.name, part.detail)?,
+                Some(fault) => writeln!(output, "DOWN    {}: {} {fault}", part.name, part.detail)?,
+            }
+        }
+        for finding in &self.findings {
+            let level = if finding.kind.is_unsafe() {
+                "UNSAFE"
+            } else {
+                "advice"
+            };
+            writeln!(
+                output,
+                "{level}  {}: {}",
+                finding.kind.code(),
+                finding.message
+            )?;
+        }
+        let fixes: Vec<&String> = self
+            .findings
+            .iter()
+            .flat_map(|finding| &finding.fixes)
+            .collect();
+        if !fixes.is_empty() {
+            writeln!(
+                output,
+                "\nAs a superuser in this database, this closes what is open. REVOKE ... FROM PUBLIC takes it from other\nroles too; `db-chat grants` leaves it with them.\n"
+            )?;
+            for fix in fixes {
+                writeln!(output, "{fix};")?;
+            }
+        }
+        let verdict = if self.is_safe() {
+            "Safe: the role can read what the policy shows."
+        } else {
+            "Not safe: see above."
+        };
+        writeln!(output, "\n{verdict}")
+    }
+}
+
+/// An error and its causes on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
