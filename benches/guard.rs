@@ -82,47 +82,49 @@ fn header() {
 
 /// Times all queries and prints the mean for one of them.
 fn row(name: &str, queries: &[String], snapshot: &Snapshot) {
-    let drafts: Vec<DraftSql> = queries
-        .iter()
-        .map(|sql| DraftSql::new(sql.as_str()))
-        .collect();
-    let mut rounds: [Vec<Duration>; 5] = Default::default();
-    for _ in 0..ROUNDS {
-        let mut sums = [Duration::ZERO; 5];
-        for (sql, draft) in queries.iter().zip(&drafts) {
-            let [library, parse, resolve, write_out, check] = &mut sums;
-            timed(library, || pg_query::parse(sql, 0).expect("a tree"));
-            let parsed = timed(parse, || guard::parse(draft).expect("a tree"));
-            let resolved = timed(resolve, || {
-                parsed.resolve(snapshot).expect("an allowed query")
-            });
-            timed(write_out, || resolved.write_out().expect("a text"));
-            timed(check, || {
-                guard::check(draft, snapshot).expect("an allowed query")
-            });
-        }
-        for (round, sum) in rounds.iter_mut().zip(sums) {
-            round.push(sum);
+    // A median for each query: a round over all of them is so long that something always interrupts it.
+    let mut means = [0.0; 5];
+    for sql in queries {
+        for (mean, median) in means.iter_mut().zip(medians(sql, snapshot)) {
+            *mean += median / queries.len() as f64;
         }
     }
-    let medians = rounds.map(|mut round| {
-        round.sort_unstable();
-        let median = round.get(ROUNDS / 2).copied().unwrap_or_default();
-        median.as_secs_f64() * 1e6 / queries.len() as f64
-    });
-    let [library, .., check] = medians;
+    let [library, .., check] = means;
     print!("{name:<24}");
-    for median in medians {
-        print!("{median:>12.1}");
+    for mean in means {
+        print!("{mean:>12.1}");
     }
     println!("{:>8.2}", check / library);
 }
 
-/// Does one thing and adds to `sum` how long it took, without the time to drop what it gives.
-fn timed<T>(sum: &mut Duration, work: impl FnOnce() -> T) -> T {
+/// Microseconds that each step takes for one query.
+fn medians(sql: &str, snapshot: &Snapshot) -> [f64; 5] {
+    let draft = DraftSql::new(sql);
+    let mut times: [Vec<Duration>; 5] = Default::default();
+    for _ in 0..ROUNDS {
+        let [library, parse, resolve, write_out, check] = &mut times;
+        timed(library, || pg_query::parse(sql, 0).expect("a tree"));
+        let parsed = timed(parse, || guard::parse(&draft).expect("a tree"));
+        let resolved = timed(resolve, || {
+            parsed.resolve(snapshot).expect("an allowed query")
+        });
+        timed(write_out, || resolved.write_out().expect("a text"));
+        timed(check, || {
+            guard::check(&draft, snapshot).expect("an allowed query")
+        });
+    }
+    times.map(|mut times| {
+        times.sort_unstable();
+        let median = times.get(ROUNDS / 2).copied().unwrap_or_default();
+        median.as_secs_f64() * 1e6
+    })
+}
+
+/// Does one thing and adds to `times` how long it took, without the time to drop what it gives.
+fn timed<T>(times: &mut Vec<Duration>, work: impl FnOnce() -> T) -> T {
     let started = Instant::now();
     let outcome = black_box(work());
-    *sum += started.elapsed();
+    times.push(started.elapsed());
     outcome
 }
 

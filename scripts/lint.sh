@@ -18,3 +18,6 @@ tool() {
 tool cargo-machete 0.9.2
 cargo machete
 
+# The list of known vulnerabilities is on the network; licences, sources and bans need nothing but the lock file.
+tool cargo-deny 0.20.2
+cargo deny --locked check bans licenses sources

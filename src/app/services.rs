@@ -20,10 +20,13 @@ use crate::postgres::pool::{DatabasePool, PoolLimits, PoolSetupError, connection
 use crate::protocol::error_code::ErrorCode;
 use crate::state::{AuditLog, StateDatabase};
 use crate::wire::errors::{WireError, outcome_code};
-use crate::wire::relay::RunTurn;
+use crate::wire::relay::{RunTurn, chain};
 
 /// How long a snapshot of the schema is used before PostgreSQL is asked, cheaply, whether it still holds.
 const SCHEMA_RECHECK: Duration = Duration::from_secs(2);
+
+/// How long the start waits for the first look at the schema.
+const WARM_UP_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The parts. Plain handles; whoever builds them decides what is behind them.
 pub struct Services {
@@ -111,6 +114,7 @@ impl Services {
             .and_then(|policy| policy.with_extensions(&config.policy.allowed_extensions))
             .map_err(|source| ServicesError::Policy { source })?;
         let catalog = CatalogCache::new(pool.clone(), policy, SCHEMA_RECHECK);
+        warm_up(&catalog).await;
         let store = conversations::connect(&config.conversations, limits)
             .await
             .map_err(|source| ServicesError::Store { source })?;
@@ -213,6 +217,18 @@ fn audit_probe(audit: AuditLog) -> Probe {
             health.map_err(|fault| WireError::new(ErrorCode::StoreUnavailable, fault.to_string()))
         })
     })
+}
+
+/// Reads the schema ahead of the first question, and tells the operator at once where that fails. It keeps nothing
+/// from starting: a database that is away now may be there when somebody asks.
+async fn warm_up(catalog: &CatalogCache) {
+    match tokio::time::timeout(WARM_UP_TIMEOUT, catalog.snapshot()).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(error = chain(&error), "the database cannot be used yet");
+        }
+        Err(_) => tracing::warn!(timeout = ?WARM_UP_TIMEOUT, "the database has not answered yet"),
+    }
 }
 
 /// The schema is read, or found unchanged, over the same pool that questions use.

@@ -254,6 +254,24 @@ fn limits(layers: &mut Layers) -> Limits {
         connections_max: limit(layers, "CONNECTIONS_MAX"),
         shutdown_timeout_ms: limit(layers, "SHUTDOWN_TIMEOUT_MS"),
     };
+    // PostgreSQL keeps its timeouts in 31 bits and refuses what is larger, with every query.
+    for (name, timeout_ms) in [
+        ("DB_CHAT_STATEMENT_TIMEOUT_MS", limits.statement_timeout_ms),
+        (
+            "DB_CHAT_IDLE_IN_TRANSACTION_TIMEOUT_MS",
+            limits.idle_in_transaction_timeout_ms,
+        ),
+    ] {
+        if timeout_ms > i32::MAX as u64 {
+            layers.reject(
+                name,
+                format!(
+                    "must not be more than {}, which is all that PostgreSQL takes",
+                    i32::MAX
+                ),
+            );
+        }
+    }
     if limits.pong_timeout_ms <= limits.ping_interval_ms {
         layers.reject(
             "DB_CHAT_PONG_TIMEOUT_MS",

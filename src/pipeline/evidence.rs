@@ -13,13 +13,21 @@ pub(super) fn gather(
     result: &ResultSet,
     prose: &str,
 ) -> Evidence {
+    let unverified_numbers = unverified_numbers(prose, result, &[question, checked.as_str()]);
+    let mut warnings = lint::warnings(checked.facts(), result);
+    if !unverified_numbers.is_empty() {
+        let numbers = unverified_numbers.join(", ");
+        warnings.push(format!(
+            "The answer names numbers that are not in the rows: {numbers}."
+        ));
+    }
     Evidence {
         tables: checked.tables().to_vec(),
         columns: checked.columns().to_vec(),
         filters: checked.facts().filters.clone(),
         joins: checked.facts().joins.clone(),
-        warnings: lint::warnings(checked.facts(), result),
-        unverified_numbers: unverified_numbers(prose, result, &[question, checked.as_str()]),
+        warnings,
+        unverified_numbers,
     }
 }
 

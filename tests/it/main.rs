@@ -21,3 +21,4 @@ mod shutdown;
 mod socket;
 mod sse;
 mod support;
+mod turns;

@@ -3,9 +3,11 @@
 //! In: two texts and a [`Catalog`]. Out: a [`Snapshot`] in which nothing that is not allowed can be found any more, whoever
 //! looks: the guard, the schema text for the model, the page.
 
+mod idle;
 mod pattern;
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use pattern::{Name, split};
 
@@ -97,6 +99,12 @@ struct TablePattern {
 struct ColumnPattern {
     table: TablePattern,
     column: Name,
+}
+
+impl fmt::Display for TablePattern {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}.{}", self.schema, self.table)
+    }
 }
 
 impl Policy {

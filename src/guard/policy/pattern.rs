@@ -1,5 +1,7 @@
 //! One part of a pattern: a name with `*` and `?`, folded and quoted as in SQL.
 
+use std::fmt::{self, Write};
+
 /// A name to be matched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Name {
@@ -14,6 +16,16 @@ enum Piece {
     AnyOne,
     /// Any text, empty too.
     AnyText,
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.pieces.iter().try_for_each(|piece| match piece {
+            Piece::Exactly(c) => formatter.write_char(*c),
+            Piece::AnyOne => formatter.write_char('?'),
+            Piece::AnyText => formatter.write_char('*'),
+        })
+    }
 }
 
 impl Name {

@@ -124,6 +124,13 @@ impl CatalogCache {
         let Some(catalog) = catalog else {
             return known.ok_or_else(|| QueryError::unavailable("there is no catalog"));
         };
+        for pattern in self.shared.policy.idle_patterns(&catalog) {
+            tracing::warn!(
+                pattern,
+                "this pattern of ALLOWED_TABLES or ALLOWED_MODELS matches nothing in the database; \
+                 a column is hidden by !schema.table.column"
+            );
+        }
         let snapshot = self.shared.policy.apply(catalog);
         tracing::info!(
             relations_count = snapshot.relations.len(),

@@ -36,7 +36,8 @@ macro_rules! no_member {
 /// `pg_attribute`, `pg_constraint` and the like are compared by the transaction that wrote each row, which only DDL
 /// changes. `pg_class` is compared by content, because TRUNCATE, VACUUM FULL and REINDEX write its rows too.
 pub(super) const FINGERPRINT: &str = concat!(
-    "WITH lasting AS MATERIALIZED (SELECT oid, nspname FROM pg_namespace WHERE ",
+    "SELECT encode(sha256(convert_to((
+     WITH lasting AS MATERIALIZED (SELECT oid, nspname FROM pg_namespace WHERE ",
     lasting_schema!("nspname"),
     "), classes AS MATERIALIZED (
        SELECT c.oid, c.relname, c.relnamespace, c.relkind, c.relispartition
@@ -83,7 +84,9 @@ pub(super) const FINGERPRINT: &str = concat!(
        SELECT 'member', count(*), sum(hashtextextended(concat_ws(',', classid, objid), 0))
          FROM pg_depend WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e')
      SELECT concat_ws(' ', current_database(), current_setting('server_version_num'),
-                      (SELECT string_agg(concat_ws(':', part, number, coalesce(hash, 0)), ' ' ORDER BY part) FROM parts))::text"
+                      (SELECT string_agg(concat_ws(':', part, number, coalesce(hash, 0)), ' ' ORDER BY part) FROM parts))::text",
+    // Hashed, because it goes to clients, and counts would tell of what the policy hides.
+    "), 'UTF8')), 'hex')",
 );
 
 /// `database`, `server_version_num`.

@@ -2,6 +2,7 @@
 //!
 //! The server is started by the first test that asks and is gone when the process is, however it ends.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -60,6 +61,12 @@ impl TestDatabase {
         self.server.admin_url(&self.name).expose_secret().to_owned()
     }
 
+    /// Its URL for the role that may do everything, by way of a proxy that was started for [`address`].
+    pub(crate) fn url_through(&self, proxy: SocketAddr) -> String {
+        let port = format!(":{}/", self.server.port());
+        self.url().replace(&port, &format!(":{}/", proxy.port()))
+    }
+
     /// Its URL for a role that a test has created, with this password.
     pub(crate) fn url_as(&self, role: &str, password: &str) -> String {
         let password = SecretString::from(password.to_owned());
@@ -98,6 +105,11 @@ pub(crate) fn pool(url: &str, connections_max: usize) -> DatabasePool {
         wait_timeout: Duration::from_secs(5),
     };
     DatabasePool::new(url, limits).expect("a pool")
+}
+
+/// Where the server of this process listens.
+pub(crate) async fn address() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, server().await.port()).into()
 }
 
 /// What the guard makes of `sql`, which it must let through.
@@ -142,7 +154,8 @@ pub(crate) async fn wait_for_sessions(client: &Client, condition: &str, wanted: 
     }
 }
 
-async fn connect(url: &SecretString) -> Client {
+/// A connection, to be driven until it is dropped.
+pub(crate) async fn connect(url: &SecretString) -> Client {
     let (client, connection) = tokio_postgres::connect(url.expose_secret(), NoTls)
         .await
         .expect("a connection");
