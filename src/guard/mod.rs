@@ -30,6 +30,7 @@ pub use prescan::SQL_BYTES_MAX;
 pub use rejection::{Rejection, RejectionCode};
 
 use pg_query::NodeEnum;
+use pg_query::protobuf::ParseResult;
 
 use crate::domain::schema::Snapshot;
 use crate::domain::sql::DraftSql;
@@ -91,41 +92,88 @@ impl CheckedSql {
 /// # Errors
 /// A [`Rejection`]: an outcome for the model and the person, not a fault.
 pub fn check(draft: &DraftSql, snapshot: &Snapshot) -> Result<CheckedSql, Rejection> {
+    parse(draft)?.resolve(snapshot)?.write_out()
+}
+
+/// A text that PostgreSQL's parser takes. Nothing is known of what it reads.
+#[derive(Debug)]
+pub struct ParsedSql {
+    tree: ParseResult,
+}
+
+/// A tree of which every part was found to be allowed, with its names qualified.
+#[derive(Debug)]
+pub struct ResolvedSql {
+    tree: ParseResult,
+    tables: Vec<String>,
+    columns: Vec<String>,
+    facts: QueryFacts,
+}
+
+/// The first step of [`check`].
+///
+/// # Errors
+/// The text is too long or nests too deep to be parsed, or does not parse.
+pub fn parse(draft: &DraftSql) -> Result<ParsedSql, Rejection> {
     prescan::prescan(draft.as_str())?;
-    let mut tree = emit::parse(draft.as_str())?;
-    let [statement] = tree.stmts.as_mut_slice() else {
-        return Err(Rejection::new(
-            RejectionCode::NotOneStatement,
-            "Exactly one SELECT statement is expected.",
-        ));
-    };
-    let mut checker = checker::Checker::new(snapshot);
-    match statement.stmt.as_mut().and_then(|node| node.node.as_mut()) {
-        Some(NodeEnum::SelectStmt(query)) => checker.outermost(query)?,
-        Some(
-            NodeEnum::InsertStmt(_)
-            | NodeEnum::UpdateStmt(_)
-            | NodeEnum::DeleteStmt(_)
-            | NodeEnum::MergeStmt(_),
-        ) => {
+    let tree = emit::parse(draft.as_str())?;
+    Ok(ParsedSql { tree })
+}
+
+impl ParsedSql {
+    /// The second step of [`check`], and the one that decides.
+    ///
+    /// # Errors
+    /// What the statement is, reads, calls or would build is not allowed.
+    pub fn resolve(mut self, snapshot: &Snapshot) -> Result<ResolvedSql, Rejection> {
+        let [statement] = self.tree.stmts.as_mut_slice() else {
             return Err(Rejection::new(
-                RejectionCode::NotReadOnly,
-                "Only SELECT is allowed; nothing can be written.",
+                RejectionCode::NotOneStatement,
+                "Exactly one SELECT statement is expected.",
             ));
+        };
+        let mut checker = checker::Checker::new(snapshot);
+        match statement.stmt.as_mut().and_then(|node| node.node.as_mut()) {
+            Some(NodeEnum::SelectStmt(query)) => checker.outermost(query)?,
+            Some(
+                NodeEnum::InsertStmt(_)
+                | NodeEnum::UpdateStmt(_)
+                | NodeEnum::DeleteStmt(_)
+                | NodeEnum::MergeStmt(_),
+            ) => {
+                return Err(Rejection::new(
+                    RejectionCode::NotReadOnly,
+                    "Only SELECT is allowed; nothing can be written.",
+                ));
+            }
+            _ => {
+                return Err(Rejection::new(
+                    RejectionCode::NotAQuery,
+                    "Only SELECT, VALUES and TABLE are allowed.",
+                ));
+            }
         }
-        _ => {
-            return Err(Rejection::new(
-                RejectionCode::NotAQuery,
-                "Only SELECT, VALUES and TABLE are allowed.",
-            ));
-        }
+        let (tables, columns) = checker.evidence();
+        Ok(ResolvedSql {
+            tables,
+            columns,
+            facts: checker.facts,
+            tree: self.tree,
+        })
     }
-    let text = emit::written_out(&tree)?;
-    let (tables, columns) = checker.evidence();
-    Ok(CheckedSql {
-        text,
-        tables,
-        columns,
-        facts: checker.facts,
-    })
+}
+
+impl ResolvedSql {
+    /// The last step of [`check`].
+    ///
+    /// # Errors
+    /// The tree cannot be written out so that it parses to itself again.
+    pub fn write_out(self) -> Result<CheckedSql, Rejection> {
+        Ok(CheckedSql {
+            text: emit::written_out(&self.tree)?,
+            tables: self.tables,
+            columns: self.columns,
+            facts: self.facts,
+        })
+    }
 }

@@ -5,12 +5,14 @@ mod command;
 mod corpus;
 mod mutations;
 mod stack;
+mod twins;
 
 use db_chat::domain::schema::Snapshot;
 use db_chat::domain::sql::DraftSql;
 use db_chat::guard::policy::Policy;
 use db_chat::guard::{self, CheckedSql, Rejection};
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 
 use crate::support::postgres::TestDatabase;
 
@@ -62,10 +64,12 @@ fn refused() -> Vec<(String, String)> {
 }
 
 /// What PostgreSQL itself says a query depends on that is not builtin: `relation` or `relation.column` with the schema,
-/// `relation.*` for whole rows and system columns, and `function …`, `operator …`, `type …`.
+/// `relation.*` for system columns, `function …`, `operator …`, `type …`, and `permission denied …` for what a role with
+/// grants for just what is allowed may not read.
 ///
-/// A view is made of the query and rolled back; PostgreSQL notes the dependencies of a view exactly. `None` if no view can
-/// be made of it, because the query would fail when run.
+/// A view is made of the query and rolled back; PostgreSQL notes the dependencies of a view exactly, except that a whole row
+/// looks like the relation alone. Rights tell those apart. `None` if no view can be made of the query, because it
+/// would fail when run.
 async fn dependencies(client: &Client, sql: &str) -> Option<Vec<String>> {
     client
         .batch_execute(
@@ -78,13 +82,35 @@ async fn dependencies(client: &Client, sql: &str) -> Option<Vec<String>> {
     let found = match made {
         Ok(()) => {
             let rows = client.query(DEPENDENCIES, &[]).await.expect("dependencies");
-            Some(rows.iter().map(|row| row.get(0)).collect())
+            let mut found: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+            found.extend(denied(client, sql).await);
+            Some(found)
         }
         Err(_) => None,
     };
     client.batch_execute("ROLLBACK").await.expect("rolled back");
     found
 }
+
+/// What PostgreSQL says when the role of [`READER`] would run the query, if it denies that. Planning checks rights.
+async fn denied(client: &Client, sql: &str) -> Option<String> {
+    client.batch_execute(READER).await.expect("a role");
+    let error = client
+        .batch_execute(&format!("EXPLAIN {sql}"))
+        .await
+        .err()?;
+    (error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE)).then(|| {
+        let answer = error.as_db_error();
+        answer.map_or_else(String::new, |answer| answer.message().to_owned())
+    })
+}
+
+/// A role with the policy as grants, until the transaction ends.
+const READER: &str = "
+CREATE ROLE probe_reader;
+GRANT SELECT ON public.books, public.loans, public.loan_summary TO probe_reader;
+GRANT SELECT (id, name, email, kind, joined) ON public.members TO probe_reader;
+SET LOCAL ROLE probe_reader";
 
 const DEPENDENCIES: &str = "
 SELECT DISTINCT CASE d.refclassid
