@@ -51,7 +51,7 @@ for need in "$@"; do
         fi
         ;;
     postgresql)
-        # The same places as src/app/private_postgres.rs.
+        # The same places as src/app/private_postgres/programs.rs.
         command -v initdb >/dev/null || any /usr/lib/postgresql/*/bin/initdb /usr/pgsql-*/bin/initdb \
             /opt/homebrew/opt/postgresql@*/bin/initdb /usr/local/opt/postgresql@*/bin/initdb \
             /home/linuxbrew/.linuxbrew/opt/postgresql@*/bin/initdb ||

@@ -79,10 +79,6 @@ const BROKEN_PROMISES: &[(&str, &str)] = &[
             WHERE ordered_at >= date_trunc('month', now()) - interval '23 months'
             AND ordered_at < date_trunc('month', now())",
     ),
-    (
-        "no foreign key was taken on trust",
-        "SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND NOT convalidated",
-    ),
 ];
 
 #[tokio::test]
@@ -98,6 +94,14 @@ async fn the_shop_is_large_recent_and_adds_up() {
     for (promise, broken) in BROKEN_PROMISES {
         assert_eq!(number(&admin, broken).await, 0, "{promise}");
     }
+    // The rows came in unchecked; a foreign key that is made again looks at all of them.
+    let make_again = "DO $$ DECLARE k record; BEGIN
+        FOR k IN SELECT conname, conrelid::regclass AS relation, pg_get_constraintdef(oid) AS definition
+            FROM pg_constraint WHERE contype = 'f' LOOP
+            EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', k.relation, k.conname);
+            EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %I %s', k.relation, k.conname, k.definition);
+        END LOOP; END $$";
+    admin.batch_execute(make_again).await.unwrap();
     postgres.stop().await.unwrap();
 }
 

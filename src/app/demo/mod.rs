@@ -52,7 +52,7 @@ pub struct DemoError {
     source: tokio_postgres::Error,
 }
 
-/// Fills the server with the demo, some 156,000 rows: about five seconds on two busy cores.
+/// Fills the server with the demo, some 156,000 rows: some three seconds on two cores.
 ///
 /// # Errors
 /// A statement fails; it can be tried again on a new server only.
@@ -85,7 +85,12 @@ pub async fn create(postgres: &PrivatePostgres) -> Result<DemoDatabase, DemoErro
     )
     .await?;
 
-    let mut statements = vec!["BEGIN", "SET LOCAL work_mem = '64MB'"];
+    let mut statements = vec![
+        "BEGIN",
+        "SET LOCAL work_mem = '64MB'",
+        // Looking up each row's foreign keys would take as long as making the rows. A test looks.
+        "SET LOCAL session_replication_role = replica",
+    ];
     statements.extend(SHOP_SQL);
     statements.extend(["COMMIT", "ANALYZE"]);
     run(

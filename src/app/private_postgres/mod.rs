@@ -7,6 +7,9 @@
 //! a small shell process watches a pipe whose other end only this process holds. The kernel closes that
 //! end when the process is gone; then the shell stops the server and removes its directory.
 
+mod programs;
+mod watchdog;
+
 use std::fs::Permissions;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
@@ -15,11 +18,14 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use nix::unistd::{Uid, User};
+use nix::unistd::User;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::process::{Child, ChildStdin, Command};
+use tokio::process::Child;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
+
+use programs::{command, find_programs, unprivileged_user};
+use watchdog::Watchdog;
 
 /// The role that owns the server.
 const ADMIN_ROLE: &str = "postgres";
@@ -35,20 +41,6 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The port is free when it is chosen, but another program can take it before the server does.
 const PORT_TRIES_MAX: u32 = 5;
-
-/// `$1` is the directory, `$2` where `pg_ctl` is. Ctrl-C reaches every process of a terminal's group, so
-/// the watchdog ignores what would end it. It tries again because `initdb` may still be writing.
-const WATCHDOG: &str = r#"
-trap '' HUP INT QUIT TERM
-read -r closed
-tries=30
-while [ -e "$1" ] && [ "$tries" -gt 0 ]; do
-    [ -e "$1/data/postmaster.pid" ] && "$2/pg_ctl" stop -m immediate -w -t 10 -D "$1/data"
-    rm -rf "$1"
-    [ -e "$1" ] && sleep 1
-    tries=$((tries - 1))
-done
-"#;
 
 /// A running server. It is stopped and its directory removed by [`stop`](Self::stop), and as well, a
 /// moment later, when this value is dropped or the process ends in any way.
@@ -136,9 +128,9 @@ impl PrivatePostgres {
     /// # Errors
     /// They are not done in time. The watchdog goes on trying for a while.
     pub async fn stop(mut self) -> Result<(), PrivatePostgresError> {
-        drop(self.watchdog.alive.take());
+        self.watchdog.begin();
         let ended = async {
-            self.watchdog.process.wait().await?;
+            self.watchdog.ended().await?;
             self.server.wait().await
         };
         match timeout(STOP_TIMEOUT, ended).await {
@@ -246,103 +238,6 @@ const INSTALL_ADVICE: &str =
 #[must_use]
 pub fn random_password() -> SecretString {
     format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple()).into()
-}
-
-/// The process that cleans up.
-#[derive(Debug)]
-struct Watchdog {
-    directory: PathBuf,
-    process: Child,
-    /// Closing this tells the watchdog to begin.
-    alive: Option<ChildStdin>,
-}
-
-impl Watchdog {
-    /// From here on `directory` is the watchdog's to remove.
-    fn spawn(
-        directory: tempfile::TempDir,
-        programs: &Path,
-        user: Option<&User>,
-    ) -> Result<Self, PrivatePostgresError> {
-        let mut process = command(Path::new("/bin/sh"), directory.path(), user)
-            .args(["-c", WATCHDOG, "db-chat-watchdog"])
-            .arg(directory.path())
-            .arg(programs)
-            // Not in the directory that it removes.
-            .current_dir("/")
-            .stdin(Stdio::piped())
-            .spawn()
-            .map_err(|source| PrivatePostgresError::Program {
-                program: "/bin/sh".to_owned(),
-                source,
-            })?;
-        Ok(Self {
-            alive: process.stdin.take(),
-            process,
-            directory: directory.keep(),
-        })
-    }
-}
-
-/// The folder that holds the server's programs: from PATH, or the newest of the usual places.
-async fn find_programs() -> Result<PathBuf, PrivatePostgresError> {
-    // The shell looks at PATH for us; the environment is read in `config` only.
-    let on_path = Command::new("/bin/sh")
-        .args(["-c", "command -v postgres || command -v initdb"])
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .await
-        .ok()
-        .and_then(|output| String::from_utf8(output.stdout).ok())
-        .and_then(|path| std::fs::canonicalize(path.trim()).ok())
-        .and_then(|path| path.parent().map(Path::to_owned));
-    on_path
-        .into_iter()
-        .chain(usual_places())
-        .find(|folder| {
-            ["initdb", "postgres", "pg_ctl"]
-                .iter()
-                .all(|program| folder.join(program).is_file())
-        })
-        .ok_or(PrivatePostgresError::NotInstalled)
-}
-
-/// `bin` folders of Debian, Red Hat and Homebrew (Apple silicon, Intel, Linux), newest version first.
-fn usual_places() -> Vec<PathBuf> {
-    let mut found: Vec<(u32, PathBuf)> = [
-        ("/usr/lib/postgresql", ""),
-        ("/usr", "pgsql-"),
-        ("/opt/homebrew/opt", "postgresql@"),
-        ("/usr/local/opt", "postgresql@"),
-        ("/home/linuxbrew/.linuxbrew/opt", "postgresql@"),
-    ]
-    .into_iter()
-    .flat_map(|(parent, prefix)| {
-        std::fs::read_dir(parent)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .filter_map(move |entry| {
-                let version = entry.file_name().to_str()?.strip_prefix(prefix)?.parse();
-                Some((version.ok()?, entry.path().join("bin")))
-            })
-    })
-    .collect();
-    found.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
-    found.into_iter().map(|(_, folder)| folder).collect()
-}
-
-/// Whom to run the server as when db-chat is root; `None`: as db-chat itself.
-fn unprivileged_user() -> Result<Option<User>, PrivatePostgresError> {
-    if !Uid::effective().is_root() {
-        return Ok(None);
-    }
-    ["postgres", "nobody"]
-        .into_iter()
-        .find_map(|name| User::from_name(name).ok().flatten())
-        .map(Some)
-        .ok_or(PrivatePostgresError::NoUnprivilegedUser)
 }
 
 fn create_directory(user: Option<&User>) -> Result<tempfile::TempDir, PrivatePostgresError> {
@@ -459,26 +354,6 @@ fn spawn_server(
         program: postgres.display().to_string(),
         source,
     })
-}
-
-/// A command in `directory`, out of reach of the terminal's Ctrl-C, as `user` where one is given.
-fn command(program: &Path, directory: &Path, user: Option<&User>) -> Command {
-    let mut command = Command::new(program);
-    command
-        .current_dir(directory)
-        .process_group(0)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        // Messages in English, and none of the caller's own settings for another server.
-        .env("LC_ALL", "C")
-        .env_remove("PGDATA")
-        .env_remove("PGOPTIONS")
-        .env_remove("PGPORT");
-    if let Some(user) = user {
-        command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
-    }
-    command
 }
 
 /// The end of a log as one line.
