@@ -44,6 +44,11 @@ for need in "$@"; do
             /Applications/Xcode.app/Contents/Developer/Toolchains/*/usr/lib/libclang.dylib \
             /opt/homebrew/opt/llvm*/lib/libclang.dylib /usr/local/opt/llvm*/lib/libclang.dylib ||
             miss libclang-dev llvm
+        # The library comes without its own headers when only a program needed it.
+        if command -v apt-get >/dev/null && [ -z "${LIBCLANG_PATH:-}" ]; then
+            any /usr/lib/llvm-*/lib/clang/*/include/stddef.h /usr/lib/clang/*/include/stddef.h ||
+                miss libclang-dev llvm
+        fi
         ;;
     postgresql)
         # The same places as src/app/private_postgres.rs.
@@ -60,8 +65,8 @@ for need in "$@"; do
         command -v npm >/dev/null || miss npm node
         wants_node=yes
         if ! [ -x "${CHROMIUM:-/usr/bin/chromium}" ]; then
-            miss chromium ungoogled-chromium
-            chromium_advice='If Chromium is somewhere else than /usr/bin/chromium, set CHROMIUM to the path of the program.'
+            miss chromium ''
+            chromium_advice='Install Chromium or Google Chrome, and set CHROMIUM to the path of its program.'
         fi
         ;;
     *)

@@ -33,7 +33,7 @@ export class Connection {
   #timer = null;
   #failures = 0;
   #closed = true;
-  /** Questions without a final frame: request id → { question, seq, sent, rest }. */
+  /** Questions without a final frame: request id → { question, seq, sent, resumed, rest }. */
   #pending = new Map();
   #wake = () => document.visibilityState === "visible" && this.#timer !== null && this.#connect();
 
@@ -67,7 +67,7 @@ export class Connection {
 
   /** Asks; `question` is the frame as the protocol has it, `request_id` included. */
   ask(question) {
-    const pending = { question, seq: 0, sent: false, rest: null };
+    const pending = { question, seq: 0, sent: false, resumed: false, rest: null };
     this.#pending.set(question.request_id, pending);
     if (this.#isOpen()) this.#sendQuestion(pending);
     else if (this.#failures >= ATTEMPTS_BEFORE_REST) this.#overRest(pending);
@@ -121,8 +121,10 @@ export class Connection {
     this.#onState("open");
     for (const pending of this.#pending.values()) {
       if (pending.rest) continue;
-      if (pending.sent) this.#send({ type: "resume", request_id: pending.question.request_id, after: pending.seq });
-      else this.#sendQuestion(pending);
+      if (pending.sent) {
+        pending.resumed = true;
+        this.#send({ type: "resume", request_id: pending.question.request_id, after: pending.seq });
+      } else this.#sendQuestion(pending);
     }
   }
 
@@ -164,10 +166,12 @@ export class Connection {
     }
     const pending = this.#pending.get(frame.request_id) ?? this.#unanswered(frame);
     if (!pending) return;
-    // After a restart, a server that keeps no frames for resume says so; the page hears what it means.
-    const notResumed = frame.type === "error" && frame.code === "request_not_found" && pending.sent;
-    if (notResumed) this.#fail(pending, "connection_lost", true);
-    else this.#deliver(pending, frame);
+    const isRefusal = frame.type === "error" && frame.seq === undefined;
+    if (!isRefusal) this.#deliver(pending, frame);
+    // A refused resume: the question ended with its connection, or the server with it.
+    else if (pending.resumed) this.#fail(pending, "connection_lost", true);
+    // A refused question. Later refusals are about other frames of ours and end nothing.
+    else if (pending.seq === 0) this.#deliver(pending, frame);
   }
 
   /** An error without an id is about a frame that could not be read: ours, if only one has no reply yet. */

@@ -73,21 +73,9 @@ export class Conversation {
     return turn;
   }
 
-  /** Takes over the stored messages: each user message with the assistant's reply to it. */
-  restore(messages) {
-    this.turns = [];
-    for (const message of messages) {
-      if (message.role === "user") {
-        const turn = this.begin(message.request_id, message.content);
-        turn.state = "stopped";
-      } else if (message.role === "assistant" && this.turns.length > 0) {
-        const turn = this.turns.at(-1);
-        turn.state = "answered";
-        turn.answer = message;
-        turn.prose = message.content ?? "";
-        turn.sql = message.sql_query ?? null;
-      }
-    }
+  /** Takes over the turns as the server stored them. */
+  restore(stored) {
+    this.turns = stored.map((answer) => ({ requestId: answer.request_id, question: answer.query, state: "answered", sql: answer.sql_query, prose: answer.reply, answer, seconds: null }));
   }
 
   #name(id) {

@@ -189,12 +189,11 @@ class DbChat extends HTMLElement {
 
   /** The answer to a question whose connection was lost, when the server had finished it all the same. */
   async #stored(requestId) {
-    const messages = await this.#history();
-    const message = messages?.find((message) => message.role === "assistant" && message.request_id === requestId);
-    return message && { ...message, type: "chat_response", reply: message.content };
+    const stored = (await this.#history())?.find((turn) => turn.request_id === requestId);
+    return stored && { ...stored, type: "chat_response" };
   }
 
-  /** The messages of this conversation: `null` when there is none, `undefined` when it can't be had now. */
+  /** The stored turns of this conversation: `null` when there is none, `undefined` when it can't be had now. */
   async #history() {
     if (!this.#conversation.id) return null;
     return loadHistory(this.server, this.#conversation.id).catch(() => undefined);
@@ -221,11 +220,11 @@ class DbChat extends HTMLElement {
 
   async #restore() {
     const conversation = this.#conversation;
-    const messages = await this.#history();
+    const stored = await this.#history();
     // Without its history the conversation can still go on; a question asked meanwhile comes first.
-    if (messages === undefined || conversation !== this.#conversation || conversation.turns.length > 0) return;
-    if (messages === null) conversation.forget();
-    else conversation.restore(messages);
+    if (stored === undefined || conversation !== this.#conversation || conversation.turns.length > 0) return;
+    if (stored === null) conversation.forget();
+    else conversation.restore(stored);
     for (const turn of conversation.turns) this.#show(turn);
     this.#refresh();
     if (conversation.turns.length > 0) this.#scrollTo(conversation.turns.at(-1));

@@ -5,15 +5,17 @@
  * here as a string child and so becomes a text node: there is no way to pass markup.
  */
 
-/** Makes an element. `on…` properties become listeners, `false` and `null` are left out. */
+/** Makes an element. `on…` properties become listeners, `false` and `null` are left out, lists are opened. */
 export function element(tag, properties = {}, ...children) {
   const node = document.createElement(tag);
+  // One by one: hostile text can make more nodes than a call takes arguments. Before the properties:
+  // with `dir="auto"` set, a browser looks for the direction again with every child.
+  for (const child of children.flat()) if (child || child === "") node.append(child);
   for (const [name, value] of Object.entries(properties)) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else node.setAttribute(name, value === true ? "" : String(value));
   }
-  node.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
   return node;
 }
 

@@ -6,7 +6,7 @@ import { renderSql } from "./sql.js";
 
 /** The query with a button that copies it as it was run. */
 export function sqlDetails(sql, texts, announce) {
-  const code = element("code", {}, ...renderSql(sql));
+  const code = element("code", {}, renderSql(sql));
   const copy = button(texts.copySql, async () => {
     let outcome = texts.copied;
     try {
@@ -27,9 +27,9 @@ export function sqlDetails(sql, texts, announce) {
 export function evidenceDetails(evidence, texts) {
   const facts = ["tables", "joins", "filters"].filter((name) => evidence[name]?.length > 0);
   if (facts.length === 0) return null;
-  const code = (sql) => element("dd", {}, element("code", {}, ...renderSql(sql)));
+  const code = (sql) => element("dd", {}, element("code", {}, renderSql(sql)));
   return element("details", { class: "evidence", part: "evidence" }, element("summary", {}, texts.evidence),
-    element("dl", {}, ...facts.flatMap((name) => [element("dt", {}, texts[name]), ...evidence[name].map(code)])));
+    element("dl", {}, facts.flatMap((name) => [element("dt", {}, texts[name]), ...evidence[name].map(code)])));
 }
 
 /** What a reader should know before trusting the answer: never folded away. */
@@ -38,5 +38,5 @@ export function notes(evidence, texts) {
   if (evidence.unverified_numbers?.length > 0) lines.push(texts.unverified(evidence.unverified_numbers));
   if (lines.length === 0) return null;
   return element("div", { class: "notes", role: "note" }, element("strong", {}, texts.warnings),
-    element("ul", {}, ...lines.map((line) => element("li", { dir: "auto" }, line))));
+    element("ul", {}, lines.map((line) => element("li", { dir: "auto" }, line))));
 }

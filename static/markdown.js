@@ -60,11 +60,11 @@ function draw(block) {
     const code = lines.slice(1, lines.length > 1 && FENCE.test(lines.at(-1)) ? -1 : undefined);
     return element("pre", { tabindex: 0 }, element("code", {}, code.join("\n")));
   }
-  if (lines.length === 1 && heading) return element("h4", {}, ...inline(heading[1]));
+  if (lines.length === 1 && heading) return element("h4", {}, inline(heading[1]));
   if (lines.length === 1 && RULE.test(lines[0])) return element("hr");
   if (ITEM.test(lines[0])) return drawList(lines);
   if (lines[0].startsWith("|")) return element("pre", { tabindex: 0 }, block);
-  return element("p", { dir: "auto" }, ...inline(lines.map((line) => line.trim()).join("\n")));
+  return element("p", { dir: "auto" }, inline(lines.map((line) => line.trim()).join("\n")));
 }
 
 /** A list; deeper items go into a list inside the item before them. */
@@ -74,12 +74,12 @@ function drawList(lines) {
   const depth = ITEM.exec(lines[0])[1].length;
   for (let at = 0; at < lines.length; ) {
     const [, , , text] = ITEM.exec(lines[at]) ?? [null, null, null, lines[at].trim()];
-    const item = element("li", { dir: "auto" }, ...inline(text));
+    const item = element("li", { dir: "auto" }, inline(text));
     const inner = [];
     for (at += 1; at < lines.length && indent(lines[at]) > depth; at += 1) inner.push(lines[at]);
     const first = inner.findIndex((line) => ITEM.test(line));
     const own = first < 0 ? inner : inner.slice(0, first);
-    if (own.length > 0) item.append(" ", ...inline(own.map((line) => line.trim()).join(" ")));
+    if (own.length > 0) item.append(" ", element("span", {}, inline(own.map((line) => line.trim()).join(" "))));
     if (first >= 0) item.append(drawList(inner.slice(first)));
     list.append(item);
   }
@@ -90,8 +90,8 @@ function indent(line) {
   return line.length - line.trimStart().length;
 }
 
-// The lengths are bounded, so that hostile text cannot make the search quadratic.
-const INLINE = /`([^`\n]{1,2000})`|\*\*(?=\S)([^\n]{1,2000}?)\*\*|__(?=\S)([^\n]{1,2000}?)__|(?<![\w*])\*(?=[^\s*])([^*\n]{1,2000}?)\*(?![\w*])|(?<![\w_])_(?=[^\s_])([^_\n]{1,2000}?)_(?![\w_])|!?\[([^\]\n]{0,500})\]\(([^)\s]{1,2000})[^)\n]{0,200}\)/g;
+// The lengths are bounded and no two parts take the same characters, so that hostile text cannot make the search slow.
+const INLINE = /`([^`\n]{1,2000})`|\*\*(?=\S)([^\n]{1,2000}?)\*\*|__(?=\S)([^\n]{1,2000}?)__|(?<![\w*])\*(?=[^\s*])([^*\n]{1,2000}?)\*(?![\w*])|(?<![\w_])_(?=[^\s_])([^_\n]{1,2000}?)_(?![\w_])|!?\[([^\]\n]{0,500})\]\(([^()\s]{1,500})(?:\s[^()\n]{0,200})?\)/g;
 
 function inline(text) {
   const nodes = [];
@@ -101,8 +101,8 @@ function inline(text) {
     if (match.index > at) nodes.push(text.slice(at, match.index));
     at = match.index + whole.length;
     if (code !== undefined) nodes.push(element("code", {}, code));
-    else if (bold ?? boldToo) nodes.push(element("strong", {}, ...inline(bold ?? boldToo)));
-    else if (italic ?? italicToo) nodes.push(element("em", {}, ...inline(italic ?? italicToo)));
+    else if (bold ?? boldToo) nodes.push(element("strong", {}, inline(bold ?? boldToo)));
+    else if (italic ?? italicToo) nodes.push(element("em", {}, inline(italic ?? italicToo)));
     else nodes.push(label && label !== address ? `${label} (${address})` : address);
   }
   if (at < text.length) nodes.push(text.slice(at));

@@ -39,9 +39,9 @@ const ENGINES = { anthropic: "Anthropic", openai: "OpenAI", offline: "the offlin
 /** Says which engine answers, as the server's readiness report names it. */
 async function showEngine() {
   const { checks } = await (await fetch("/readyz")).json();
-  const { engine, model } = checks.find((check) => check.name === "provider") ?? {};
-  if (!engine) return;
-  document.getElementById("engine").textContent = `Answered by ${[ENGINES[engine] ?? engine, model].filter(Boolean).join(", ")}`;
+  const { kind, model } = checks.find((check) => check.name === "provider") ?? {};
+  if (!kind) return;
+  document.getElementById("engine").textContent = `Answered by ${[ENGINES[kind] ?? kind, model].filter(Boolean).join(", ")}`;
 }
 
 function showSnippet() {

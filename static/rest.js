@@ -36,14 +36,14 @@ export async function askOverRest(server, question, signal, onFrame) {
   }
 }
 
-/** The stored conversation: its messages, or `null` when the server has none of that id. */
+/** The stored conversation: its turns, or `null` when the server has none of that id. */
 export async function loadHistory(server, conversationId) {
   const response = await fetch(restUrl(server, `/api/chat/conversations/${encodeURIComponent(conversationId)}/`), {
     headers: { Accept: "application/json" },
   });
   if (response.status === 404 || response.status === 400) return null;
   if (!response.ok) throw new Error(`history: status ${response.status}`);
-  return (await response.json()).messages ?? [];
+  return (await response.json()).turns;
 }
 
 /** The `data` of each server-sent event (WHATWG HTML, section 9.2). */

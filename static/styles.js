@@ -75,7 +75,7 @@ code, pre { font: .8125rem/1.6 var(--mono); unicode-bidi: isolate; }
 @keyframes blink { to { opacity: 0; } }
 
 .table { overflow: auto; max-height: 24rem; max-width: 100%; width: fit-content; border: 1px solid var(--hair); border-radius: .65rem; }
-table { border-spacing: 0; font-size: .875rem; line-height: 1.45; }
+table { width: max-content; min-width: 100%; border-spacing: 0; font-size: .875rem; line-height: 1.45; }
 th, td { padding: .45rem .9rem; text-align: start; vertical-align: top; border-bottom: 1px solid var(--hair); }
 tr:last-child td { border-bottom: 0; }
 th { position: sticky; top: 0; background: var(--tint); color: var(--quiet); font-weight: 600; font-size: .8125rem; }

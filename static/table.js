@@ -24,14 +24,14 @@ export function resultTable({ columns, rows, truncated }, texts, language) {
   const draw = () => {
     const from = body.rows.length;
     const cells = (row) => writers.map(({ kind, write }, at) => element("td", { class: kind }, row[at] === null ? element("span", { class: "null" }, texts.null) : write(row[at])));
-    body.append(...rows.slice(from, from + ROWS_AT_ONCE).map((row) => element("tr", {}, ...cells(row))));
+    body.append(...rows.slice(from, from + ROWS_AT_ONCE).map((row) => element("tr", {}, cells(row))));
     note.textContent = texts.shown(body.rows.length, rows.length, truncated, count);
   };
   const note = element("p", { class: "table-note" });
   draw();
   const single = rows.length === 1 && columns.length === 1;
   const frame = element("div", { class: single ? "table single" : "table", part: "table", tabindex: 0, role: "group", "aria-label": texts.result },
-    element("table", {}, element("thead", {}, element("tr", {}, ...head)), body));
+    element("table", {}, element("thead", {}, element("tr", {}, head)), body));
   if (!note.textContent) return frame;
 
   const rest = body.rows.length < rows.length && button(texts.showAll(rows.length, count), () => {

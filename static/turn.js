@@ -64,7 +64,7 @@ export class TurnView {
     const { state, error, answer, sql } = this.#turn;
     if (state === "stopped") return this.#texts.stopped;
     if (state === "failed") return this.#errorText(error);
-    return `${this.#prose.innerText} ${sql ? this.#rows(answer.row_count) : ""}`;
+    return `${this.#prose.innerText} ${sql ? this.#rows(answer.rows.length) : ""}`;
   }
 
   #paintProse() {
@@ -73,7 +73,7 @@ export class TurnView {
     this.#prose.hidden = this.#turn.prose === "";
   }
 
-  #answered({ clarification, columns = [], rows = [], row_count, truncated, evidence = {} }) {
+  #answered({ clarification, columns = [], rows = [], truncated, evidence = {} }) {
     const { prose, sql, seconds } = this.#turn;
     const texts = this.#texts;
     const parts = [];
@@ -81,12 +81,13 @@ export class TurnView {
       const { question, options = [] } = clarification;
       if (!prose.includes(question)) parts.push(element("p", { dir: "auto" }, question));
       const buttons = options.map((option) => button(option, () => this.#actions.ask(option), { class: "chip", dir: "auto" }));
-      if (buttons.length > 0) parts.push(element("div", { class: "options", role: "group", "aria-label": question }, ...buttons));
+      if (buttons.length > 0) parts.push(element("div", { class: "options", role: "group", "aria-label": question }, buttons));
     }
     if (rows.length > 0) parts.push(resultTable({ columns, rows, truncated }, texts, this.#language));
     this.#end.replaceChildren(...parts, notes(evidence, texts) ?? "");
     if (!sql) return;
-    const figures = [this.#rows(row_count)];
+    // How many rows a cut result has is not known.
+    const figures = truncated ? [] : [this.#rows(rows.length)];
     if (seconds !== null) figures.push(texts.seconds(new Intl.NumberFormat(this.#language, { minimumFractionDigits: 1, maximumFractionDigits: 1 }).format(seconds)));
     this.#details.append(evidenceDetails(evidence, texts) ?? "", element("p", { class: "figures" }, figures.join(" · ")));
   }

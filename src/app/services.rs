@@ -53,7 +53,7 @@ pub enum ServicesError {
         source: PoolSetupError,
     },
     /// The policy.
-    #[error("ALLOWED_TABLES or ALLOWED_MODELS cannot be used")]
+    #[error("ALLOWED_TABLES, ALLOWED_MODELS or ALLOWED_EXTENSIONS cannot be used")]
     Policy {
         /// Why.
         #[source]
@@ -108,6 +108,7 @@ impl Services {
         let pool = DatabasePool::new(url.expose_secret(), pool_limits)
             .map_err(|source| ServicesError::Database { source })?;
         let policy = Policy::compile(&config.policy.allowed_tables, &config.policy.allowed_models)
+            .and_then(|policy| policy.with_extensions(&config.policy.allowed_extensions))
             .map_err(|source| ServicesError::Policy { source })?;
         let catalog = CatalogCache::new(pool.clone(), policy, SCHEMA_RECHECK);
         let store = conversations::connect(&config.conversations, limits)
@@ -118,27 +119,41 @@ impl Services {
         let prompts = Prompts::load(config.llm.prompts_dir.as_deref())
             .map_err(|source| ServicesError::Prompts { source })?;
 
-        let audit = audit_log(config)?;
+        let audit = audit_log(config).await?;
 
         let checks = vec![
             Check {
                 name: "database",
                 is_required: true,
+                kind: None,
+                model: None,
                 probe: Some(database_probe(catalog.clone())),
             },
             Check {
                 name: "store",
                 is_required: true,
+                kind: Some(store.name()),
+                model: None,
                 probe: Some(store_probe(Arc::clone(&store))),
             },
             Check {
                 name: "provider",
                 is_required: true,
+                kind: Some(
+                    provider
+                        .as_ref()
+                        .map_or("offline", |provider| provider.name()),
+                ),
+                model: provider
+                    .as_ref()
+                    .map(|provider| provider.model().to_owned()),
                 probe: provider.clone().map(provider_probe),
             },
             Check {
                 name: "audit",
                 is_required: false,
+                kind: None,
+                model: None,
                 probe: audit.clone().map(audit_probe),
             },
         ];
@@ -171,9 +186,9 @@ impl Services {
     }
 }
 
-/// Starts the audit log where a state database is set. The writer brings the tables up to date itself,
-/// so that a database that is away does not keep the server from answering.
-fn audit_log(config: &Config) -> Result<Option<AuditLog>, ServicesError> {
+/// Starts the audit log where a state database is set. A database that is away does not keep the server
+/// from answering: the writer goes on trying. One that can never take the rows does.
+async fn audit_log(config: &Config) -> Result<Option<AuditLog>, ServicesError> {
     let Some(url) = &config.state.url else {
         return Ok(None);
     };
@@ -181,6 +196,13 @@ fn audit_log(config: &Config) -> Result<Option<AuditLog>, ServicesError> {
     let (options, tls) =
         connection_options(url.expose_secret()).map_err(|error| state(error.into()))?;
     let database = StateDatabase::new(options, tls).map_err(|error| state(error.into()))?;
+    match database.migrate().await {
+        Ok(()) => {}
+        Err(error) if error.may_pass() => {
+            tracing::error!(%error, "the state database cannot be used yet: the audit log waits for it");
+        }
+        Err(error) => return Err(state(error.into())),
+    }
     Ok(Some(AuditLog::start(database)))
 }
 

@@ -1,11 +1,14 @@
 //! `db-chat demo`: the server on a private PostgreSQL with the demo database.
 
 use std::io::Write;
+use std::net::TcpListener;
 use std::process::ExitCode;
+use std::time::Instant;
 
+use anyhow::Context;
 use clap::Args;
 
-use super::serve;
+use super::server;
 use crate::app::demo::{self, ALLOWED_TABLES};
 use crate::app::private_postgres::PrivatePostgres;
 use crate::config::{Config, ProviderKind};
@@ -23,6 +26,13 @@ pub(super) struct DemoArgs {
 
 /// Serves the demo; the private server is gone when this returns, and as well when the process dies.
 pub(super) async fn run(_: DemoArgs, config: Config) -> anyhow::Result<ExitCode> {
+    // Not after the wait for the database.
+    TcpListener::bind(&config.server.bind).with_context(|| {
+        format!(
+            "cannot listen on {}: choose another address with --bind or DB_CHAT_BIND (port 0 takes a free one)",
+            config.server.bind
+        )
+    })?;
     let (postgres, config) = prepare(config).await?;
     progress(match config.llm.provider {
         ProviderKind::Offline => {
@@ -30,7 +40,7 @@ pub(super) async fn run(_: DemoArgs, config: Config) -> anyhow::Result<ExitCode>
         }
         ProviderKind::Anthropic | ProviderKind::OpenAi => "Questions go to the model that is set.",
     });
-    let served = serve::serve(config).await;
+    let served = server::serve(config).await;
     progress("Removing the private PostgreSQL ...");
     let stopped = postgres.stop().await;
     served?;
@@ -40,12 +50,19 @@ pub(super) async fn run(_: DemoArgs, config: Config) -> anyhow::Result<ExitCode>
 
 /// A private server with the demo in it, and the settings that point at it.
 pub(super) async fn prepare(mut config: Config) -> anyhow::Result<(PrivatePostgres, Config)> {
+    let begun = Instant::now();
     progress("Starting a private PostgreSQL ...");
     let postgres = PrivatePostgres::start().await?;
     progress("Filling it with the demo database (some seconds) ...");
     let database = demo::create(&postgres).await?;
+    progress(&format!(
+        "The demo database is there after {:.1} s.",
+        begun.elapsed().as_secs_f64()
+    ));
     config.database.url = Some(database.url);
+    // What is set for a database of one's own means nothing here.
     config.policy.allowed_tables = ALLOWED_TABLES.to_owned();
+    config.policy.allowed_models.clear();
     if config.state.url.is_none() {
         config.state.url = Some(database.state_url);
     }

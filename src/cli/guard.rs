@@ -4,23 +4,19 @@ use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::snapshot::read_snapshot;
 use crate::config::Config;
 use crate::domain::schema::Snapshot;
 use crate::domain::sql::DraftSql;
-use crate::guard::policy::Policy;
 use crate::guard::{self, CheckedSql, Rejection};
 use crate::pipeline::check::STACK_BYTES;
-use crate::postgres::catalog::CatalogCache;
-use crate::postgres::pool::{DatabasePool, PoolLimits};
 use crate::wire::schema_document::read_schema_document;
 
 /// Exit code when at least one statement was refused.
@@ -104,26 +100,10 @@ async fn snapshot(catalog: Option<&Path>, config: &Config) -> anyhow::Result<Arc
             .with_context(|| format!("cannot use {} as a catalog", path.display()))?;
         return Ok(Arc::new(snapshot));
     }
-    let Some(url) = &config.database.url else {
+    if config.database.url.is_none() {
         anyhow::bail!("set DATABASE_URL or give --catalog FILE");
-    };
-    let policy = Policy::compile(&config.policy.allowed_tables, &config.policy.allowed_models)
-        .context("ALLOWED_TABLES or ALLOWED_MODELS cannot be used")?
-        .with_extensions(&config.policy.allowed_extensions)
-        .context("ALLOWED_EXTENSIONS cannot be used")?;
-    let limits = PoolLimits {
-        connections_max: 1,
-        wait_timeout: Duration::from_millis(config.limits.pool_wait_timeout_ms),
-    };
-    let pool =
-        DatabasePool::new(url.expose_secret(), limits).context("DATABASE_URL cannot be used")?;
-    let catalog = CatalogCache::new(pool.clone(), policy, Duration::ZERO);
-    let snapshot = catalog
-        .snapshot()
-        .await
-        .context("the schema cannot be read from DATABASE_URL")?;
-    pool.close().await;
-    Ok(snapshot)
+    }
+    read_snapshot(config).await
 }
 
 /// One statement, and a verdict for a person. Gives whether it was allowed.

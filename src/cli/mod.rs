@@ -5,9 +5,13 @@
 
 mod ask;
 mod demo;
+pub mod guard;
+pub mod schema;
 mod serve;
+mod server;
+mod snapshot;
 
-use std::io::Write;
+use std::io::{BufReader, BufWriter, Write, stderr, stdin, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -51,12 +55,14 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Ask one question
     Ask(ask::AskArgs),
+    /// Show the schema as db-chat sees it
+    Schema(schema::SchemaArgs),
+    /// Say what the guard decides about SQL
+    Guard(guard::GuardArgs),
 }
 
 /// Bad usage and bad settings, as clap itself exits.
 const EXIT_USAGE: u8 = 2;
-
-pub mod guard;
 
 /// Runs the program.
 #[must_use]
@@ -89,7 +95,7 @@ fn load(settings: &SettingArgs, command: &Command) -> anyhow::Result<Config> {
     let bind = match command {
         Command::Serve(args) => args.bind.as_ref(),
         Command::Demo(args) => args.bind.as_ref(),
-        Command::Ask(_) => None,
+        Command::Ask(_) | Command::Schema(_) | Command::Guard(_) => None,
     };
     if let Some(bind) = bind {
         flags.push(("DB_CHAT_BIND".to_owned(), bind.clone()));
@@ -115,6 +121,11 @@ fn run(command: Command, mut config: Config) -> anyhow::Result<ExitCode> {
             Command::Serve(args) => serve::run(args, config).await,
             Command::Demo(args) => demo::run(args, config).await,
             Command::Ask(args) => ask::run(args, config).await,
+            Command::Schema(args) => schema::run(args, &config, BufWriter::new(stdout())).await,
+            Command::Guard(args) => {
+                let input = BufReader::new(stdin());
+                guard::run(args, &config, input, BufWriter::new(stdout()), stderr()).await
+            }
         }
     })
 }

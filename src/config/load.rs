@@ -205,10 +205,17 @@ fn conversations(layers: &mut Layers) -> ConversationsConfig {
             "must be set when CONVERSATION_STORAGE_TYPE is redis, e.g. redis://127.0.0.1:6379/0",
         );
     }
+    let redis_prefix = text(layers, "DB_CHAT_REDIS_PREFIX");
+    if redis_prefix.contains(['{', '}']) {
+        layers.reject(
+            "DB_CHAT_REDIS_PREFIX",
+            "must not hold { or }: in a Redis Cluster they decide where a key lives",
+        );
+    }
     ConversationsConfig {
         storage,
         redis_url,
-        redis_prefix: text(layers, "DB_CHAT_REDIS_PREFIX"),
+        redis_prefix,
         ttl_seconds: number(layers, "CONVERSATION_TTL_SECONDS", 1),
         context_limit: number(layers, "CONVERSATION_CONTEXT_LIMIT", 0),
     }

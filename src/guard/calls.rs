@@ -234,6 +234,28 @@ fn check_literals(name: &str, args: &[Node]) -> Checked<()> {
             size::check_json_path,
         );
     }
+    let takes_configuration = matches!(
+        name,
+        "to_tsvector"
+            | "to_tsquery"
+            | "plainto_tsquery"
+            | "phraseto_tsquery"
+            | "websearch_to_tsquery"
+            | "ts_headline"
+            | "json_to_tsvector"
+            | "jsonb_to_tsvector"
+    );
+    if takes_configuration && args.len() > 1 {
+        let configuration = args
+            .first()
+            .and_then(emit::text_literal)
+            .unwrap_or_default();
+        if configuration.contains(['.', '"']) {
+            return Err(not_supported(
+                "A text search configuration that is not builtin",
+            ));
+        }
+    }
     match name {
         "format" => {
             let format = args.first().and_then(emit::text_literal);

@@ -18,8 +18,8 @@ use crate::domain::schema::Snapshot;
 const DEPTH_MAX: usize = 256;
 
 /// Most relations that one query may read, each copy of a CTE that is written out counted. Planning time grows with
-/// the square of it and worse; wide reports have twenty.
-const RELATIONS_MAX: usize = 128;
+/// it; wide reports have twenty, unions over months and regions a few hundred at most.
+const RELATIONS_MAX: usize = 256;
 
 /// A check under way.
 pub(super) struct Checker<'a> {

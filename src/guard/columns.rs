@@ -107,6 +107,7 @@ impl Checker<'_> {
         if column.hidden {
             return Err(self.unknown_column(&column.name, item));
         }
+        self.refuse_implicit_conversion(column)?;
         self.note_column(column);
         Ok(Value {
             value_type: column.value.clone(),

@@ -1,6 +1,6 @@
 //! Proves that a text is one query which reads only what the policy allows. Pure: no IO, no clock.
 //!
-//! In: [`DraftSql`](crate::domain::sql::DraftSql) and a [`Snapshot`](crate::domain::schema::Snapshot).
+//! In: [`DraftSql`] and a [`Snapshot`].
 //! Out: [`CheckedSql`], whose only maker is [`check`], or a [`Rejection`].
 
 mod builtins;
@@ -11,6 +11,9 @@ mod emit;
 mod expressions;
 mod from;
 mod hints;
+#[cfg(test)]
+mod node_kinds;
+mod operations;
 pub mod policy;
 mod prescan;
 mod query;

@@ -26,6 +26,7 @@ impl Checker<'_> {
             alias,
             coldeflist,
         } = range;
+        expect_empty(!functions.is_empty(), "An empty ROWS FROM")?;
         self.count_relations(1)?;
         let is_single = functions.len() == 1;
         let mut columns: Vec<ScopeColumn> = Vec::new();

@@ -7,7 +7,7 @@ use super::builtins;
 use super::checker::{Checker, Value, expect_empty, not_supported, text_node, texts_of};
 use super::emit;
 use super::rejection::{Checked, Rejection, RejectionCode};
-use super::scope::ValueType;
+use super::scope::{ScopeColumn, ValueType};
 use super::size;
 use crate::domain::schema::NamedTypeKind;
 
@@ -183,7 +183,27 @@ impl Checker<'_> {
         })
     }
 
-    /// `JSON path` and `XML` texts are programs: their types are only given to literals that were looked at.
+    /// A type from which the database converts by a function of its own without being asked: any use could run it.
+    pub(super) fn refuse_implicit_conversion(&self, column: &ScopeColumn) -> Checked<()> {
+        let casts = &self.snapshot.foreign_names.implicit_casts;
+        let converts = column
+            .value
+            .user_types
+            .iter()
+            .any(|user_type| casts.iter().any(|(source, _)| **source == **user_type));
+        if converts {
+            return Err(Rejection::new(
+                RejectionCode::TypeNotAllowed,
+                format!(
+                    "The column {:?} has a type that cannot be used here.",
+                    column.name
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// JSON paths are programs: their type is only given to literals that were looked at.
     pub(super) fn literal_conversion(&self, argument: &Node, target: &TargetType) -> Checked<()> {
         if target.schema == "pg_catalog" && target.name == "jsonpath" {
             let Some(path) = emit::text_literal(argument) else {

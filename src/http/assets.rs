@@ -16,9 +16,10 @@ const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
 /// The page needs its own modules, styles and pictures, and talks to its own server. Nothing inline,
-/// nothing from elsewhere, and no other site may frame it.
+/// nothing from elsewhere, no text that becomes markup, and no other site may frame it.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+     require-trusted-types-for 'script'; trusted-types 'none'";
 
 macro_rules! files {
     ($($name:literal: $content_type:expr,)*) => {

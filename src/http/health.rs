@@ -30,6 +30,10 @@ pub struct Check {
     pub name: &'static str,
     /// Whether questions cannot be answered without it.
     pub is_required: bool,
+    /// What stands behind the name, where there is a choice.
+    pub kind: Option<&'static str>,
+    /// The model's name, for a provider that has one.
+    pub model: Option<String>,
     /// How to ask it; `None` where it is not configured.
     pub probe: Option<Probe>,
 }
@@ -90,6 +94,8 @@ async fn check(check: &Check) -> CheckBody {
     CheckBody {
         name: check.name,
         status,
+        kind: check.kind,
+        model: check.model.clone(),
         message,
     }
 }

@@ -14,7 +14,19 @@ pub(super) struct Reply {
     pub(super) finish: FinishReason,
 }
 
-/// Calls the model once and adds what it cost to `usage`, also when it fails half-way. `on_text` sees each piece as it arrives and
+/// What a call has cost so far. Added to the turn's usage on every way out: a call that is broken off has cost something, too.
+struct Meter<'a> {
+    usage: &'a mut TokenUsage,
+    counted: TokenUsage,
+}
+
+impl Drop for Meter<'_> {
+    fn drop(&mut self) {
+        self.usage.add(self.counted);
+    }
+}
+
+/// Calls the model once and adds what it cost to `usage`, also when it fails or is dropped half-way. `on_text` sees each piece as it arrives and
 /// is awaited, so that a reader that is behind slows the stream instead of filling memory.
 ///
 /// # Cancel safety
@@ -28,17 +40,14 @@ pub(super) async fn call<F>(
 where
     F: Future<Output = ()>,
 {
-    let mut counted = TokenUsage {
-        calls: 1,
-        ..TokenUsage::default()
+    let mut meter = Meter {
+        usage,
+        counted: TokenUsage {
+            calls: 1,
+            ..TokenUsage::default()
+        },
     };
-    let mut deltas = match provider.stream(request).await {
-        Ok(deltas) => deltas,
-        Err(error) => {
-            usage.add(counted);
-            return Err(error);
-        }
-    };
+    let mut deltas = provider.stream(request).await?;
     let mut text = String::new();
     let finish = loop {
         match deltas.next().await {
@@ -46,7 +55,7 @@ where
                 text.push_str(&piece);
                 on_text(piece).await;
             }
-            Some(Ok(LlmDelta::Usage(latest))) => counted = latest,
+            Some(Ok(LlmDelta::Usage(latest))) => meter.counted = latest,
             Some(Ok(LlmDelta::Finish(finish))) => break Ok(finish),
             Some(Err(error)) => break Err(error),
             None => {
@@ -58,7 +67,6 @@ where
             }
         }
     };
-    usage.add(counted);
     Ok(Reply {
         text,
         finish: finish?,

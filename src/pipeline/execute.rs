@@ -33,6 +33,36 @@ pub(super) struct QueryFailure {
 }
 
 impl QueryFailure {
+    /// Errors about the query's own words keep theirs. All others are raised while rows are read, by their values, which
+    /// PostgreSQL quotes (`invalid input syntax for type integer: "Ada"`), or by a function of the database's owner,
+    /// which can say anything. The call that writes SQL must not see rows, not even one value.
+    fn new(sqlstate: String, message: String, hint: Option<String>, position: Option<u32>) -> Self {
+        let class = sqlstate.get(..2).unwrap_or_default();
+        let (message, hint) = match (class, sqlstate.as_str()) {
+            // Behind a view there can be tables that the policy hides, and a column that is missing can resemble a
+            // hidden one.
+            (_, "42501") => ("permission denied".to_owned(), None),
+            (_, "42703") => (message, None),
+            // Feature not supported, cardinality, syntax or access rule, program limit.
+            ("0A" | "21" | "42" | "54", _) => (message, hint),
+            // Data exception, of a value that stands in the query: only what the query says has a place in it.
+            ("22", _) if position.is_some() => (message, hint),
+            // Of a value that stands in a row: what it is comes before the value.
+            ("22", _) => {
+                let value_at = message.find([':', '"', '\'', '«', '»', '„', '“', '”']);
+                let kind = value_at.map_or(message.as_str(), |at| &message[..at]);
+                (kind.trim_end().to_owned(), None)
+            }
+            _ => ("the query failed on some of the rows".to_owned(), None),
+        };
+        Self {
+            sqlstate,
+            message,
+            hint,
+            position,
+        }
+    }
+
     /// What the model is told.
     pub(super) fn objection(&self, prompts: &Prompts) -> String {
         prompts.repair_failed(
@@ -58,16 +88,71 @@ pub(super) async fn execute(
             message,
             hint,
             position,
-        }) => Ok(Attempt::Failed(QueryFailure {
-            sqlstate,
-            message,
-            hint,
-            position,
-        })),
+        }) => Ok(Attempt::Failed(QueryFailure::new(
+            sqlstate, message, hint, position,
+        ))),
         Err(QueryError::StatementTimeout { .. }) => Ok(Attempt::TimedOut),
         Err(QueryError::Cancelled) => Err(TurnError::Cancelled),
         Err(source @ (QueryError::Unavailable { .. } | QueryError::PoolTimeout { .. })) => {
             Err(TurnError::Database { source })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(sqlstate: &str, message: &str, position: Option<u32>, expected: (&str, bool)) {
+        let hint = Some("Perhaps Ada.".to_owned());
+        let failure = QueryFailure::new(sqlstate.to_owned(), message.to_owned(), hint, position);
+        let told = (failure.message.as_str(), failure.hint.is_some());
+        assert_eq!(told, expected, "{sqlstate}");
+    }
+
+    #[test]
+    fn values_of_rows_are_left_out() {
+        let of_text = "invalid input syntax for type integer: \"Ada\"";
+        check(
+            "22012",
+            "division by zero",
+            None,
+            ("division by zero", false),
+        );
+        check(
+            "22P02",
+            of_text,
+            None,
+            ("invalid input syntax for type integer", false),
+        );
+        check(
+            "22003",
+            "value \"99\" is out of range for type smallint",
+            None,
+            ("value", false),
+        );
+        let of_function = "Ada must not be counted";
+        check(
+            "P0001",
+            of_function,
+            None,
+            ("the query failed on some of the rows", false),
+        );
+    }
+
+    #[test]
+    fn words_of_the_query_stay_and_hidden_names_do_not() {
+        let of_query = "invalid input value for enum mood: \"Ada\"";
+        check("22P02", of_query, Some(8), (of_query, true));
+        let no_operator = "operator does not exist: text > integer";
+        check("42883", no_operator, Some(8), (no_operator, true));
+        let no_column = "column c.nmae does not exist";
+        check("42703", no_column, Some(8), (no_column, false));
+        check(
+            "42501",
+            "permission denied for table wages",
+            None,
+            ("permission denied", false),
+        );
     }
 }

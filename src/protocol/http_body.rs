@@ -31,6 +31,12 @@ pub struct CheckBody {
     pub name: &'static str,
     /// `up`, `down` or `off` (not configured).
     pub status: &'static str,
+    /// What stands behind the name: `redis` or `memory`, `anthropic`, `openai` or `offline`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<&'static str>,
+    /// The model's name, for a provider that has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
     /// What is wrong, or why it is off, without hosts or names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,

@@ -116,7 +116,7 @@ mod tests {
     use super::*;
     use crate::domain::ids::{ConversationId, RequestId};
     use crate::domain::question::Question;
-    use crate::pipeline::event::{Answer, Stage};
+    use crate::pipeline::event::Stage;
 
     fn maker(stream: bool) -> FrameMaker {
         FrameMaker::new(&AcceptedQuestion {
@@ -133,7 +133,7 @@ mod tests {
             1 => TurnEvent::Sql("SELECT 1".to_owned()),
             2 => TurnEvent::Token("x".to_owned()),
             3 => TurnEvent::ProseEnd("x".to_owned()),
-            4 => TurnEvent::Answered(Box::new(Answer::default())),
+            4 => TurnEvent::Answered(Box::default()),
             _ => TurnEvent::Failed(TurnError::Cancelled),
         }
     }

@@ -98,7 +98,7 @@ test("warnings stand beside the answer, not inside a fold", async (t) => {
 });
 
 test("an error about a frame that could not be read ends the question that it is about", async (t) => {
-  const chat = await scripted(t, { request_id: undefined, conversation_id: undefined, type: "error", code: "request_too_large", message: "The question is too large.", retryable: false });
+  const chat = await scripted(t, { request_id: undefined, conversation_id: undefined, seq: undefined, type: "error", code: "request_too_large", message: "The question is too large.", retryable: false });
   await chat.ask("x");
   await chat.last.getByText("The question is too large.").waitFor();
   assert.equal(await chat.last.getByRole("button", { name: "Try again" }).count(), 0);

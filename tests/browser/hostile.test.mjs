@@ -18,7 +18,7 @@ test("markup in prose, cells, column names and SQL stays text", async (t) => {
   assert.deepEqual(await chat.cells(), [[MARKUP]]);
   const text = await chat.last.innerText();
   assert.ok(text.includes(`Look: ${MARKUP}`) && text.includes(`Who is ${MARKUP}?`), text);
-  assert.ok(text.includes("click (javascript:alert(5))") || text.includes("click (javascript:alert(5"), "an address is written out");
+  assert.ok(text.includes("javascript:alert(5)"), "an address is written out");
   assert.ok(text.includes("here (https://evil.example/?rows=1)"));
   const found = await names(chat);
   for (const name of ["img", "script", "a", "iframe", "b"]) assert.ok(!found.includes(name), `${name} in ${found}`);
@@ -36,6 +36,19 @@ test("Markdown becomes the fixed set of elements, whole or half written", async 
   assert.equal(await answer.locator("pre").innerText(), "SELECT <b>1</b>");
   await answer.getByText("2 * 3 * 4 and snake_case_name").waitFor();
   await answer.getByText("**never closed").waitFor();
+});
+
+// A pattern that backtracks takes minutes for these, so the deadline is no matter of the machine's speed.
+test("text made to be slow to read is read", { timeout: 60_000 }, async (t) => {
+  const chat = await open(t);
+  await chat.page.evaluate(async () => {
+    const { renderMarkdown } = await import("/static/markdown.js");
+    const { renderSql } = await import("/static/sql.js");
+    for (const unit of ["**a ", "[b", "`d", "![", "__y ", "[a](b", "[a](b c", "- ", " 1. ", "(", "'", "/*", "$$"]) {
+      renderMarkdown(document.createElement("div"), unit.repeat(50_000));
+      renderSql(unit.repeat(20_000));
+    }
+  });
 });
 
 test("a megabyte without a space, emoji and marks that turn the direction leave the layout alone", async (t) => {

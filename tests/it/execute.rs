@@ -1,6 +1,6 @@
 //! How checked SQL runs: values as psql prints them, limits, errors, and what happens when someone stops it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use db_chat::domain::result::{Truncation, ValueKind};
 use db_chat::postgres::QueryError;
@@ -8,7 +8,7 @@ use db_chat::postgres::pool::DatabasePool;
 use db_chat::postgres::read_only::{self, ExecutionLimits};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::postgres::{TestDatabase, as_psql_prints, checked, pool};
+use crate::support::postgres::{TestDatabase, as_psql_prints, checked, pool, wait_for_sessions};
 
 /// Every builtin type that a table can hold, types of users, and the values at their edges.
 const SAMPLES: &str = r#"
@@ -313,24 +313,6 @@ async fn a_slow_query_ends_at_its_time_limit() {
     match run(&database, "SELECT n FROM public.slow", limits).await {
         Err(QueryError::StatementTimeout { after }) => assert_eq!(after, limits.statement_timeout),
         other => panic!("{other:?}"),
-    }
-}
-
-/// Waits until db-chat has as many sessions as wanted that also meet `condition`, as PostgreSQL sees it.
-async fn wait_for_sessions(client: &tokio_postgres::Client, condition: &str, wanted: i64) {
-    let sql = format!(
-        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'db-chat' AND datname = current_database() {condition}"
-    );
-    let deadline = Instant::now() + Duration::from_secs(20);
-    loop {
-        let sessions: i64 = client.query_one(&sql, &[]).await.expect("a count").get(0);
-        if sessions == wanted {
-            return;
-        }
-        assert!(
-            Instant::now() < deadline,
-            "{sessions} sessions, not {wanted}"
-        );
     }
 }
 

@@ -169,13 +169,12 @@ impl Shop {
         let messages = self.client.simple_query(sql).await.unwrap();
         messages
             .iter()
-            .filter_map(|message| match message {
-                SimpleQueryMessage::Row(row) => Some(
-                    (0..row.len())
-                        .map(|at| row.get(at).map(str::to_owned))
-                        .collect(),
-                ),
-                _ => None,
+            .filter_map(|message| {
+                let SimpleQueryMessage::Row(row) = message else {
+                    return None;
+                };
+                let cells = 0..row.len();
+                Some(cells.map(|at| row.get(at).map(str::to_owned)).collect())
             })
             .collect()
     }

@@ -1,10 +1,19 @@
 //! The throwaway server: it answers, keeps strangers out, and leaves nothing behind.
 
+use std::fs::Permissions;
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 use db_chat::app::private_postgres::PrivatePostgres;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use secrecy::{ExposeSecret, SecretString};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
 
 #[tokio::test]
 async fn a_private_server_answers_on_a_port_of_its_own() {
@@ -52,6 +61,87 @@ async fn dropping_leaves_neither_server_nor_directory() {
     drop(postgres);
     wait_until_gone(&directory).await;
     assert!(ask(&url).await.is_err());
+}
+
+#[tokio::test]
+async fn killing_the_demo_leaves_neither_server_nor_directory() {
+    let mut demo = Demo::start().await;
+    demo.end(Signal::SIGKILL).await;
+    wait_until_gone(&demo.private_directory).await;
+    assert_eq!(demo.files_count(), 0);
+    assert!(TcpStream::connect(("127.0.0.1", demo.private_port)).is_err());
+}
+
+#[tokio::test]
+async fn the_demo_is_not_over_before_its_server_is_gone() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let mut demo = Demo::start().await;
+        demo.end(signal).await;
+        assert_eq!(demo.files_count(), 0, "{signal}");
+        assert!(TcpStream::connect(("127.0.0.1", demo.private_port)).is_err());
+    }
+}
+
+/// `db-chat demo`, with a folder for temporary files that only it uses.
+struct Demo {
+    process: Child,
+    temporary: TempDir,
+    private_directory: std::path::PathBuf,
+    private_port: u16,
+}
+
+impl Demo {
+    async fn start() -> Self {
+        // Like the system's own: whoever the server runs as may use it.
+        let temporary = tempfile::Builder::new()
+            .permissions(Permissions::from_mode(0o1777))
+            .tempdir()
+            .unwrap();
+        // The umask may have taken some of it away.
+        std::fs::set_permissions(temporary.path(), Permissions::from_mode(0o1777)).unwrap();
+        let mut process = Command::new(env!("CARGO_BIN_EXE_db-chat"))
+            .args(["demo", "--bind", "127.0.0.1:0"])
+            .env("TMPDIR", temporary.path())
+            .env("LLM_PROVIDER", "offline")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let ready = tokio::time::timeout(Duration::from_secs(120), lines.next_line());
+        let line = ready.await.unwrap().unwrap().unwrap();
+        assert!(line.contains("http://127.0.0.1:"), "{line}");
+
+        let private_directory = std::fs::read_dir(temporary.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .find(|path| path.join("data").exists())
+            .unwrap();
+        let pid_file = private_directory.join("data/postmaster.pid");
+        let pid_file = std::fs::read_to_string(pid_file).unwrap();
+        let private_port = pid_file.lines().nth(3).unwrap().parse().unwrap();
+        assert!(TcpStream::connect(("127.0.0.1", private_port)).is_ok());
+        Self {
+            process,
+            temporary,
+            private_directory,
+            private_port,
+        }
+    }
+
+    async fn end(&mut self, signal: Signal) {
+        let pid = i32::try_from(self.process.id().unwrap()).unwrap();
+        kill(Pid::from_raw(pid), signal).unwrap();
+        let ended = tokio::time::timeout(Duration::from_secs(60), self.process.wait());
+        let status = ended.await.unwrap().unwrap();
+        assert_eq!(status.success(), signal != Signal::SIGKILL, "{status}");
+    }
+
+    fn files_count(&self) -> usize {
+        std::fs::read_dir(self.temporary.path()).unwrap().count()
+    }
 }
 
 async fn ask(url: &SecretString) -> Result<String, tokio_postgres::Error> {

@@ -17,6 +17,7 @@ use db_chat::wire::errors::WireError;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
+use crate::support::postgres::TestDatabase;
 use crate::support::server::TestServer;
 use crate::support::turns::{echoing, played};
 
@@ -363,6 +364,8 @@ async fn readiness_tells_the_state_of_each_dependency() {
         Check {
             name,
             is_required,
+            kind: None,
+            model: None,
             probe: Some(Arc::new(move || {
                 asked.fetch_add(1, Ordering::SeqCst);
                 Box::pin(async {
@@ -377,11 +380,15 @@ async fn readiness_tells_the_state_of_each_dependency() {
     let up = || Check {
         name: "store",
         is_required: true,
+        kind: Some("memory"),
+        model: None,
         probe: Some(Arc::new(|| Box::pin(async { Ok(()) }))),
     };
     let off = || Check {
         name: "audit",
         is_required: false,
+        kind: None,
+        model: None,
         probe: None,
     };
     for (checks, status, word) in [
@@ -400,6 +407,7 @@ async fn readiness_tells_the_state_of_each_dependency() {
         let body: Value = response.json().await.expect("JSON");
         assert_eq!(body["status"], word);
         assert_eq!(body["checks"][0]["status"], "up");
+        assert_eq!(body["checks"][0]["kind"], "memory");
         let health = server
             .http
             .get(server.url("/healthz/"))
@@ -439,4 +447,47 @@ async fn a_conversation_can_be_read_and_forgotten() {
     }
     let response = server.http.get(&url).send().await.expect("a response");
     assert_eq!(response.status(), 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_built_from_its_settings_answers_from_the_database_and_is_ready() {
+    let database = TestDatabase::create(
+        "CREATE TABLE customers (id integer PRIMARY KEY, name text NOT NULL);
+         INSERT INTO customers SELECT n, 'customer ' || n FROM generate_series(1, 7) AS n;",
+    )
+    .await;
+    let server = TestServer::build(|config| {
+        config.database.url = Some(database.url().into());
+    })
+    .await;
+    let ready = server
+        .http
+        .get(server.url("/readyz"))
+        .send()
+        .await
+        .expect("a response");
+    let ready: Value = ready.json().await.expect("JSON");
+    assert_eq!(ready["status"], "ready", "{ready}");
+    let response = server
+        .post(r#"{"query": "How many customers are there?"}"#)
+        .send()
+        .await
+        .expect("a response");
+    let body = json(response).await;
+    assert_eq!(body["rows"], serde_json::json!([[7]]), "{body}");
+
+    let id = body["conversation_id"].as_str().expect("an id");
+    let history = server.url(&format!("/api/chat/conversations/{id}"));
+    let history = server.http.get(history).send().await.expect("a response");
+    assert_eq!(
+        json(history).await["turns"][0]["query"],
+        "How many customers are there?"
+    );
+    let schema = server
+        .http
+        .get(server.url("/api/chat/schema-info"))
+        .send()
+        .await;
+    let schema = json(schema.expect("a response")).await;
+    assert_eq!(schema["tables"][0]["name"], "customers");
 }

@@ -13,8 +13,7 @@ use super::private_postgres::{PrivatePostgres, random_password};
 
 /// What the demo lets be seen, as `ALLOWED_TABLES` takes it: all but the staff and the card numbers.
 /// `grants.sql` draws the same line a second time, in the database.
-pub const ALLOWED_TABLES: &str =
-    "public.*,logistics.*,!public.staff,!public.payments.card_number";
+pub const ALLOWED_TABLES: &str = "public.*,logistics.*,!public.staff,!public.payments.card_number";
 
 /// The shop.
 const SHOP_DATABASE: &str = "shop";

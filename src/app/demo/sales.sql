@@ -226,7 +226,8 @@ SELECT
     CASE WHEN method = 'credit card' THEN '9999 ' || substr(card, 1, 4) || ' ' || substr(card, 5, 4) || ' ' || substr(card, 9, 4) END,
     CASE WHEN attempt = 2 AND status NOT IN ('Pending', 'on hold')
          -- Bank transfers take their time, but nothing is packed before the money is there.
-         THEN date_trunc('second', ordered_at + CASE WHEN method = 'bank transfer' THEN 6 * pg_temp.dice(id, 'transfer') ELSE 0.02 END * interval '1 hour') END
+         THEN date_trunc('second', least(now(),
+            ordered_at + CASE WHEN method = 'bank transfer' THEN 6 * pg_temp.dice(id, 'transfer') ELSE 0.02 END * interval '1 hour')) END
 FROM (
     SELECT
         o.*,

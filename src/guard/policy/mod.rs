@@ -349,3 +349,57 @@ fn fault(pattern: &str, problem: &str) -> PolicyError {
         problem: problem.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(tables: &str, models: &str, schema: &str, table: &str, expected: bool) {
+        let policy = Policy::compile(tables, models).expect("a policy");
+        assert_eq!(
+            policy.allows(schema, table),
+            expected,
+            "{tables} | {models}: {schema}.{table}"
+        );
+    }
+
+    #[test]
+    fn a_relation_is_seen_if_a_pattern_lets_it_and_none_takes_it_away() {
+        check("", "", "public", "orders", true);
+        check("", "", "shop", "orders", false);
+        check("orders", "", "public", "orders", true);
+        check("orders", "", "shop", "orders", false);
+        check("shop.*, !shop.staff", "", "shop", "staff", false);
+        check("!staff", "", "public", "staff", false);
+        check("!staff", "", "public", "orders", true);
+        check("\"Orders\"", "", "public", "orders", false);
+        check("public.order*", "", "public", "order_items", true);
+    }
+
+    #[test]
+    fn models_are_tables_of_their_app_and_replace_the_default() {
+        check("public.*", "users.User", "public", "users_user", true);
+        check("public.*", "users.User", "public", "orders", false);
+        check("orders", "users.User", "public", "orders", true);
+        check("", "users.*, !users.Token", "public", "users_token", false);
+    }
+
+    #[test]
+    fn columns_are_hidden_by_three_parts_and_never_let_in() {
+        let policy = Policy::compile("!public.users.pass*", "!app.User.key").expect("a policy");
+        assert!(policy.hides("public", "users", "password"));
+        assert!(policy.hides("public", "app_user", "key"));
+        assert!(!policy.hides("shop", "users", "password"));
+        for text in ["public.users.name", "a.b.c.d", "a..b", "!", "\"a"] {
+            assert!(Policy::compile(text, "").is_err(), "{text}");
+        }
+        assert!(Policy::compile("", "User").is_err());
+    }
+
+    #[test]
+    fn only_known_extensions_can_be_allowed() {
+        let policy = || Policy::compile("", "").expect("a policy");
+        assert!(policy().with_extensions(&["pg_trgm".to_owned()]).is_ok());
+        assert!(policy().with_extensions(&["dblink".to_owned()]).is_err());
+    }
+}

@@ -261,7 +261,7 @@ mod tests {
             "(VALUE = ANY (ARRAY['gold'::text, 'silver'::text]))",
             &[("value", &["gold", "silver"])],
         );
-        check("((tags)::text[] <@ ARRAY['a'::text])", &[]);
+        check("((tags)::text[] <@ ARRAY['a'::text])", &[("tags", &["a"])]);
         check(
             "(tags <@ ARRAY['a'::text, 'b'::text])",
             &[("tags", &["a", "b"])],

@@ -2,8 +2,9 @@
 //!
 //! The server is started by the first test that asks and is gone when the process is, however it ends.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use db_chat::app::private_postgres::PrivatePostgres;
 use db_chat::domain::schema::{Catalog, Snapshot};
@@ -60,6 +61,12 @@ impl TestDatabase {
         self.server.admin_url(&self.name).expose_secret().to_owned()
     }
 
+    /// Its URL for the role that may do everything, by way of a proxy that was started for [`address`].
+    pub(crate) fn url_through(&self, proxy: SocketAddr) -> String {
+        let port = format!(":{}/", self.server.port());
+        self.url().replace(&port, &format!(":{}/", proxy.port()))
+    }
+
     /// Its URL for a role that a test has created, with this password.
     pub(crate) fn url_as(&self, role: &str, password: &str) -> String {
         let password = SecretString::from(password.to_owned());
@@ -100,6 +107,11 @@ pub(crate) fn pool(url: &str, connections_max: usize) -> DatabasePool {
     DatabasePool::new(url, limits).expect("a pool")
 }
 
+/// Where the server of this process listens.
+pub(crate) async fn address() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, server().await.port()).into()
+}
+
 /// What the guard makes of `sql`, which it must let through.
 pub(crate) fn checked(sql: &str, snapshot: &Snapshot) -> CheckedSql {
     guard::check(&DraftSql::new(sql), snapshot)
@@ -114,21 +126,36 @@ pub(crate) async fn as_psql_prints(
     let mut names = Vec::new();
     let mut rows = Vec::new();
     for message in client.simple_query(sql).await.expect(sql) {
-        match message {
-            SimpleQueryMessage::RowDescription(columns) => {
-                names = columns.iter().map(|c| c.name().to_owned()).collect();
-            }
-            SimpleQueryMessage::Row(row) => {
-                let cells = 0..row.len();
-                rows.push(cells.map(|i| row.get(i).map(str::to_owned)).collect());
-            }
-            _ => {}
+        if let SimpleQueryMessage::RowDescription(columns) = &message {
+            names = columns.iter().map(|c| c.name().to_owned()).collect();
+        } else if let SimpleQueryMessage::Row(row) = &message {
+            let cells = 0..row.len();
+            rows.push(cells.map(|i| row.get(i).map(str::to_owned)).collect());
         }
     }
     (names, rows)
 }
 
-async fn connect(url: &SecretString) -> Client {
+/// Waits until db-chat has as many sessions as wanted that also meet `condition`, as PostgreSQL sees it.
+pub(crate) async fn wait_for_sessions(client: &Client, condition: &str, wanted: i64) {
+    let sql = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'db-chat' AND datname = current_database() {condition}"
+    );
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let sessions: i64 = client.query_one(&sql, &[]).await.expect("a count").get(0);
+        if sessions == wanted {
+            return;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "{sessions} sessions, not {wanted}"
+        );
+    }
+}
+
+/// A connection, to be driven until it is dropped.
+pub(crate) async fn connect(url: &SecretString) -> Client {
     let (client, connection) = tokio_postgres::connect(url.expose_secret(), NoTls)
         .await
         .expect("a connection");

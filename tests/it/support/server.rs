@@ -57,8 +57,26 @@ impl TestServer {
             store: Arc::clone(&store),
             schema: no_tables(),
             checks,
+            audit: None,
         };
         let application = Application::assemble(&config, services).expect("a server");
+        Self::run(application, store)
+    }
+
+    /// Starts with nothing replaced: every part as the settings say, with the offline engine by default.
+    pub(crate) async fn build(change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = db_chat::config::resolve(None, std::iter::empty(), &[]).expect("defaults");
+        config.server.bind = "127.0.0.1:0".to_owned();
+        change(&mut config);
+        // Conversations of this server are behind its doors only; this one stays empty.
+        let store = db_chat::conversations::connect(&config.conversations, &config.limits)
+            .await
+            .expect("a store");
+        let application = Application::build(config).await.expect("a server");
+        Self::run(application, store)
+    }
+
+    fn run(application: Application, store: Arc<dyn ConversationStore>) -> Self {
         let address = application.address();
         let stop = CancellationToken::new();
         let running = TaskTracker::new().spawn(application.run_until_stopped(stop.clone()));

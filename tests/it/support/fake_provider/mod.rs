@@ -140,6 +140,11 @@ impl FakeProvider {
         format!("http://{}", self.address)
     }
 
+    /// Where it listens, for a proxy in front of it.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Adds a reply to the queue; each call takes one.
     pub(crate) fn push(&self, reply: Reply) {
         self.shared.queue.lock().unwrap().push_back(reply);

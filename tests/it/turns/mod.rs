@@ -1,0 +1,16 @@
+//! Whole turns through a real server, PostgreSQL and Redis; only the model is played. `rig` starts the parts and makes
+//! them fail, `client` asks and watches that what is promised of every frame holds.
+
+mod acceptance;
+mod audit_rows;
+mod cancel;
+mod client;
+mod database_faults;
+mod django_client;
+mod follow_up;
+mod leaks;
+mod provider_faults;
+mod repair;
+mod rig;
+mod store_faults;
+mod streaming;
