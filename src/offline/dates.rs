@@ -176,7 +176,12 @@ fn relative_at(tokens: &[Token], at: usize, today: NaiveDate) -> Option<(DateRan
             if plural {
                 return None;
             }
-            if word(0) == "past" {
+            // "in the last year" is up to now; "last year" is the one that ended.
+            let article = at
+                .checked_sub(1)
+                .and_then(|before| tokens.get(before))
+                .is_some_and(|token| token.lower == "the");
+            if word(0) == "past" || (word(0) == "last" && word(1) == "year" && article) {
                 return Some((rolling(unit, 1, today)?, 2));
             }
             return Some((unit.around(today, offset)?, 2));
@@ -203,9 +208,15 @@ fn relative_at(tokens: &[Token], at: usize, today: NaiveDate) -> Option<(DateRan
 
 /// The last `count` units up to and including today.
 fn rolling(unit: Unit, count: i32, today: NaiveDate) -> Option<DateRange> {
+    let tomorrow = today.succ_opt()?;
+    // Days are counted with today as one of them.
+    let start = match unit {
+        Unit::Day | Unit::Week => unit.shift(tomorrow, -count)?,
+        Unit::Month | Unit::Quarter | Unit::Year => unit.shift(today, -count)?,
+    };
     Some(DateRange {
-        start: Some(unit.shift(today, -count)?),
-        end: Some(today.succ_opt()?),
+        start: Some(start),
+        end: Some(tomorrow),
         unit,
     })
 }
@@ -420,8 +431,9 @@ mod tests {
             ("last year", "2025-01-01", "2026-01-01"),
             ("this week", "2026-11-16", "2026-11-23"),
             ("last quarter", "2026-07-01", "2026-10-01"),
-            ("in the last 30 days", "2026-10-23", "2026-11-23"),
-            ("in the past two weeks", "2026-11-08", "2026-11-23"),
+            ("in the last 30 days", "2026-10-24", "2026-11-23"),
+            ("in the last year", "2025-11-22", "2026-11-23"),
+            ("in the past two weeks", "2026-11-09", "2026-11-23"),
             ("during the past year", "2025-11-22", "2026-11-23"),
             ("3 months ago", "2026-08-01", "2026-09-01"),
             ("in 2025", "2025-01-01", "2026-01-01"),

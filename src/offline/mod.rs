@@ -5,6 +5,7 @@
 //! meaning must be understood, or the question is declined: another question's answer is worse than none. No IO, no clock.
 
 mod calendar;
+mod caution;
 mod column_kind;
 mod dates;
 #[cfg(test)]
@@ -70,8 +71,12 @@ pub fn draft(
     today: NaiveDate,
 ) -> Draft {
     let vocabulary = Vocabulary::new(snapshot);
-    let outcome = understand(question, history, &vocabulary, today)
-        .and_then(|query| sql::write(&query, &vocabulary));
+    let outcome = understand(question, history, &vocabulary, today).and_then(|query| {
+        caution::linked(&query, &vocabulary)?;
+        let mut written = sql::write(&query, &vocabulary)?;
+        written.assumptions.extend(until_today(&query, today));
+        Ok(written)
+    });
     match outcome {
         Ok(written) => Draft::Sql {
             sql: DraftSql::new(written.sql),
@@ -82,6 +87,18 @@ pub fn draft(
             suggestions: sample_questions(snapshot, SUGGESTIONS_MAX),
         },
     }
+}
+
+/// Which days "the last 7 days" and its like were taken for.
+fn until_today(query: &Query, today: NaiveDate) -> Option<String> {
+    query.conditions.iter().find_map(|condition| {
+        let query::Condition::Period { range, .. } = condition else {
+            return None;
+        };
+        let start = range.start.filter(|start| *start < today)?;
+        (range.end == today.succ_opt())
+            .then(|| format!("The period is from {start} up to and including today, {today}."))
+    })
 }
 
 /// How many questions a decline suggests.

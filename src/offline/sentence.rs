@@ -12,8 +12,23 @@ const VALUE_CHARS_MAX: usize = 80;
 #[must_use]
 pub fn narrate(question: &str, result: &ResultSet) -> String {
     let _ = question;
+    let more = if matches!(
+        result.truncation,
+        Some(Truncation::Rows | Truncation::Bytes)
+    ) {
+        "more than "
+    } else {
+        ""
+    };
     let sentence = match result.rows.as_slice() {
+        [] if !more.is_empty() => "There are rows, but none is short enough to show.".to_owned(),
         [] => "No rows match this question.".to_owned(),
+        [row] if !more.is_empty() => {
+            format!(
+                "There is more than 1 row. The first is {}.",
+                told(result, row)
+            )
+        }
         [row] => match (row.as_slice(), result.columns.as_slice()) {
             ([cell], [column]) => match cell {
                 Some(_) => format!("The {} is {}.", spoken(&column.name), value(cell)),
@@ -35,7 +50,7 @@ pub fn narrate(question: &str, result: &ResultSet) -> String {
                 ""
             };
             format!(
-                "There are {} rows: {}{rest}.",
+                "There are {more}{} rows: {}{rest}.",
                 result.rows.len(),
                 shown.join(", ")
             )
@@ -51,7 +66,7 @@ pub fn narrate(question: &str, result: &ResultSet) -> String {
                 .map(|row| pair(result, row))
                 .collect();
             format!(
-                "There are {} rows. {} {}.",
+                "There are {more}{} rows. {} {}.",
                 rows.len(),
                 if first.len() == 1 {
                     "The first is"
@@ -63,8 +78,7 @@ pub fn narrate(question: &str, result: &ResultSet) -> String {
         }
     };
     let cut = match result.truncation {
-        None => "",
-        Some(Truncation::Rows) => " The result has more rows than are shown here.",
+        None | Some(Truncation::Rows) => "",
         Some(Truncation::Bytes) => " The result was too large to show whole, so rows are missing.",
         Some(Truncation::Cells) => " Some long values were cut.",
     };
@@ -168,7 +182,13 @@ mod tests {
                 vec!["name"],
                 vec![vec![Some("a")], vec![Some("b")]],
                 Some(Truncation::Rows),
-                "There are 2 rows: a, b. The result has more rows than are shown here.",
+                "There are more than 2 rows: a, b.",
+            ),
+            (
+                vec!["name"],
+                vec![vec![Some("a")]],
+                Some(Truncation::Rows),
+                "There is more than 1 row. The first is name a.",
             ),
         ] {
             let rows: Vec<&[Option<&str>]> = rows.iter().map(Vec::as_slice).collect();

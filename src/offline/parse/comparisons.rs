@@ -146,7 +146,12 @@ impl Parser<'_, '_> {
         if moment && !negated {
             self.take(&["is", "was"]);
             if let Some((range, length)) = period_at(&self.tokens, self.at, self.today) {
+                let start = self.at;
                 self.at += length;
+                let said = column.said.to_lowercase();
+                if said.contains("birth") && !self.says_year(start) {
+                    return None;
+                }
                 return Some(Condition::Period {
                     when: When::Column(column),
                     range,

@@ -2,6 +2,7 @@
 //! they measure: "more than 100 points".
 
 use super::super::column_kind::ColumnKind;
+use super::super::joins;
 use super::super::meaning;
 use super::super::query::{Condition, Operator, Value};
 use super::super::vocabulary::RelationId;
@@ -10,7 +11,7 @@ use super::Parser;
 impl Parser<'_, '_> {
     /// "more than 3 orders", "at least one order", "exactly 2 cancelled orders", "3 or more orders".
     pub(super) fn counted_relation(&mut self, negated: bool) -> Option<Condition> {
-        self.light_verb();
+        let verb = self.light_verb();
         let operator = self.operator();
         let count = self.count()?;
         let operator = self.trailing_operator(operator).unwrap_or(Operator::Equal);
@@ -21,7 +22,19 @@ impl Parser<'_, '_> {
         } else {
             operator
         };
-        self.related(operator, count)
+        let found = self.related(operator, count)?;
+        self.is_done_to(verb.as_deref(), &found).then_some(found)
+    }
+
+    /// Whether a verb can mean the way to other rows: nothing says that what lies between is what was "bought".
+    fn is_done_to(&self, verb: Option<&str>, found: &Condition) -> bool {
+        let (Some(subject), Condition::Related { relation, .. }) = (self.query.subject, found)
+        else {
+            return true;
+        };
+        verb.is_none_or(|verb| matches!(verb, "contain" | "contains" | "having"))
+            || joins::path(self.vocabulary, subject, *relation, &self.query.hints)
+                .is_some_and(|path| path.len() == 1)
     }
 
     /// "orders", "no orders", "any order in 2025".
@@ -37,7 +50,7 @@ impl Parser<'_, '_> {
         if !self.column_is_longer()
             && let Some(found) = self.attempt(|p| p.related(operator, count))
         {
-            return Some(found);
+            return self.is_done_to(verb.as_deref(), &found).then_some(found);
         }
         // "never ordered": the verb names the relation.
         if let Some(verb) = verb {
@@ -87,7 +100,7 @@ impl Parser<'_, '_> {
     }
 
     /// "ordered" names the orders.
-    fn relation_of_verb(&self, verb: &str) -> Option<RelationId> {
+    pub(super) fn relation_of_verb(&self, verb: &str) -> Option<RelationId> {
         let root = meaning::verb_root(verb);
         let mut found = (0..self.vocabulary.snapshot.relations.len()).filter(|id| {
             let words = meaning::relation_words(self.vocabulary, *id);
@@ -152,6 +165,9 @@ impl Parser<'_, '_> {
                 }
                 if let Some(condition) = p.attempt(|p| p.comparison_of(relation)) {
                     return Some(condition);
+                }
+                if let Some(condition) = p.attempt(|p| p.quantity_first(false)) {
+                    return is_of(&condition, relation).then_some(condition);
                 }
                 p.take(&[
                     "that are",
@@ -423,6 +439,12 @@ impl Parser<'_, '_> {
             value: true,
         })
     }
+}
+
+/// Whether a comparison is about a column of the relation.
+fn is_of(condition: &Condition, relation: RelationId) -> bool {
+    matches!(condition, Condition::Compare { column, .. }
+        if column.readings.iter().any(|(id, _)| id.relation == relation))
 }
 
 /// Comparatives, the columns they compare, and how.

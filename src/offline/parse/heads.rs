@@ -99,7 +99,13 @@ impl Parser<'_, '_> {
             "the count of",
             "the total count of",
         ]) {
-            self.counted()
+            let counted = self.counted();
+            if counted.is_none() && self.sees_list_column() {
+                return Err(Misunderstanding::new(
+                    "Each row holds a whole list there, and I cannot count what is in it.",
+                ));
+            }
+            counted
         } else {
             None
         };
@@ -128,6 +134,18 @@ impl Parser<'_, '_> {
 
     fn lead(&mut self) {
         while self.take(LEADS) || self.take(&["also", "and", "now", "then", "so"]) {}
+    }
+
+    /// Whether a column of lists or documents is named here.
+    fn sees_list_column(&self) -> bool {
+        self.vocabulary
+            .columns_at(&self.tokens, self.at)
+            .is_some_and(|named| {
+                named
+                    .readings
+                    .iter()
+                    .all(|(id, _)| self.vocabulary.kind(*id) == ColumnKind::Other)
+            })
     }
 
     fn no_head(&mut self) -> Misunderstanding {
@@ -192,6 +210,10 @@ impl Parser<'_, '_> {
                 of: Target::Rows(flag.relation),
             });
         }
+        // A list or a document is no value to count.
+        column
+            .readings
+            .retain(|(id, _)| self.vocabulary.kind(*id) != ColumnKind::Other);
         column.readings.retain(|(id, _)| {
             distinct || !self.vocabulary.kind(*id).is_number() || self.is_key(*id)
         });

@@ -19,8 +19,14 @@ impl Parser<'_, '_> {
             return self.counted();
         }
         if let Some(function) = self.function() {
-            self.take(&["of"]);
+            let of = self.take(&["of"]);
             self.determiners();
+            if of && function == Function::Sum && !self.column_is_longer() {
+                let total = self.attempt(Self::total_of_rows);
+                if total.is_some() || self.sees_relation() {
+                    return total;
+                }
+            }
             return self.operand(function);
         }
         if let Some(target) = self.money() {
@@ -115,6 +121,9 @@ impl Parser<'_, '_> {
         // "total orders" is how many there are; "average orders" is nothing yet.
         if function == Function::Sum && !self.column_is_longer() {
             let relation = self.attempt(Self::described_relation)?;
+            // "total stock" is an amount.
+            let last = self.tokens.get(self.at.checked_sub(1)?)?;
+            (last.lower != last.stem).then_some(())?;
             self.show_nothing_of(relation);
             return Some(Measure {
                 function: Function::Count,
@@ -127,6 +136,23 @@ impl Parser<'_, '_> {
             function,
             of: Target::Column(column),
         })
+    }
+
+    /// "total of orders": what they are worth, not how many there are.
+    fn total_of_rows(&mut self) -> Option<Measure> {
+        let relation = self.described_relation()?;
+        meaning::worth(self.vocabulary, relation)?;
+        self.show_nothing_of(relation);
+        Some(Measure {
+            function: Function::Sum,
+            of: Target::Worth(relation),
+        })
+    }
+
+    fn sees_relation(&self) -> bool {
+        self.vocabulary
+            .relations_at(&self.tokens, self.at)
+            .is_some()
     }
 
     fn show_nothing_of(&mut self, relation: usize) {

@@ -10,6 +10,7 @@ mod literals;
 mod measures;
 mod modifiers;
 mod owners;
+mod periods;
 mod superlatives;
 mod values;
 
@@ -98,6 +99,7 @@ impl<'v, 'a> Parser<'v, 'a> {
         if let Some(descending) = self.pending_top.take() {
             self.rank_by_what_is_shown(descending)?;
         }
+        super::caution::attached(&self.query, self.vocabulary)?;
         Ok(self.query)
     }
 

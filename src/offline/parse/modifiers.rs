@@ -1,8 +1,5 @@
 //! What follows the head, in any order: groups, orders, limits, dates, conditions, further things to show.
 
-use super::super::dates::period_at;
-use super::super::meaning;
-use super::super::query::{Condition, When};
 use super::Parser;
 
 /// Words that say nothing by themselves once every rule has had its chance.
@@ -177,49 +174,6 @@ impl Parser<'_, '_> {
         .is_some()
     }
 
-    /// "last month", "in 2025", "shipped since March".
-    pub(super) fn period_condition(&mut self) -> bool {
-        match self.attempt(Self::period) {
-            Some(condition) => {
-                self.require(condition);
-                true
-            }
-            None => false,
-        }
-    }
-
-    /// A date condition, with the verb before it if there is one.
-    pub(super) fn period(&mut self) -> Option<Condition> {
-        self.take(&["and"]);
-        self.take(&[
-            "that were",
-            "that was",
-            "which were",
-            "who were",
-            "who have",
-            "that have been",
-            "that",
-            "who",
-            "which",
-            "was",
-            "were",
-            "been",
-            "had been",
-            "have been",
-        ]);
-        let mut when = When::Default;
-        if let Some(token) = self.token(0)
-            && is_verb(&token.lower)
-            && period_at(&self.tokens, self.at + verb_length(self), self.today).is_some()
-        {
-            when = When::Verb(token.lower.clone());
-            self.at += verb_length(self);
-        }
-        let (range, length) = period_at(&self.tokens, self.at, self.today)?;
-        self.at += length;
-        Some(Condition::Period { when, range })
-    }
-
     /// Something more to show: "and the number of orders", "along with their names".
     fn further_output(&mut self) -> bool {
         self.attempt(|p| {
@@ -319,31 +273,4 @@ impl Parser<'_, '_> {
         })
         .is_some()
     }
-}
-
-/// Whether a word looks like a past participle, the form that dates follow.
-fn is_verb(lower: &str) -> bool {
-    (lower.ends_with("ed") && lower.len() > 4)
-        || matches!(
-            lower,
-            "made"
-                | "paid"
-                | "sold"
-                | "bought"
-                | "born"
-                | "sent"
-                | "written"
-                | "built"
-                | "begun"
-                | "taken"
-                | "due"
-                | "won"
-                | "held"
-        )
-        || meaning::is_beginning(lower)
-}
-
-/// "signed up" takes two tokens.
-fn verb_length(parser: &Parser<'_, '_>) -> usize {
-    1 + usize::from(matches!(parser.word(1), "up" | "out" | "off"))
 }

@@ -1,6 +1,8 @@
 //! Values whose column is not named, or stands beside them: "in Germany", "in the Rock genre", "named Ann", "order 5".
 
+use super::super::column_kind::ColumnKind;
 use super::super::dates::period_at;
+use super::super::meaning;
 use super::super::places::{country_named, country_of_adjective};
 use super::super::query::{Condition, Operator, Output, Value};
 use super::super::tokens::TokenKind;
@@ -87,7 +89,29 @@ impl Parser<'_, '_> {
         }
     }
 
+    /// Whether what was spoken of last says itself where it is, so that an unknown name can be a place.
+    fn lies_somewhere(&self) -> bool {
+        let Some(owner) = self.focus.or(self.query.subject) else {
+            return false;
+        };
+        self.vocabulary.columns_of(owner).any(|id| {
+            self.vocabulary
+                .column_words(id)
+                .iter()
+                .any(|word| matches!(word.as_str(), "city" | "town"))
+        })
+    }
+
     fn place_name(&mut self, negated: bool) -> Option<Condition> {
+        // "at Christmas" is no place.
+        let before = self.at.checked_sub(1).and_then(|at| self.tokens.get(at));
+        if before.is_some_and(|token| token.lower == "at") {
+            return None;
+        }
+        let is_city = self
+            .tokens
+            .iter()
+            .any(|token| matches!(token.stem.as_str(), "city" | "town"));
         self.take(&["the"]);
         for length in [3, 2, 1] {
             let said = self.said(self.at, length);
@@ -111,6 +135,9 @@ impl Parser<'_, '_> {
         let Value::Text { text, quoted } = self.text_value(false)? else {
             return None;
         };
+        if !(is_city || self.lies_somewhere()) {
+            return None;
+        }
         let proper = quoted || text.chars().next().is_some_and(char::is_uppercase);
         proper.then_some(Condition::Place { text, negated })
     }
@@ -260,13 +287,34 @@ impl Parser<'_, '_> {
             "with title",
         ])
         .then_some(())?;
-        let Value::Text { text, .. } = self.text_value(true)? else {
+        let Value::Text { text, quoted } = self.text_value(true)? else {
             return None;
         };
-        (!negated).then_some(Condition::Named {
+        if negated {
+            return None;
+        }
+        let first_name = Value::Text {
+            text: format!("{text} "),
+            quoted: false,
+        };
+        let is_one_word = !quoted && !text.contains(' ');
+        let whole = Condition::Named {
             relation: self.focus,
             text,
-        })
+        };
+        // "named Jonas" is also Jonas Weber.
+        let owner = self.focus.or(self.query.subject)?;
+        match meaning::label(self.vocabulary, owner).as_slice() {
+            [label] if is_one_word && self.vocabulary.kind(*label) == ColumnKind::Text => {
+                let begins = Condition::Compare {
+                    column: self.exactly(*label),
+                    operator: Operator::StartsWith,
+                    value: first_name,
+                };
+                Some(Condition::Any(vec![whole, begins]))
+            }
+            _ => Some(whole),
+        }
     }
 
     /// "category Books", "the Rock genre", "order 5", "country Germany", "department with id 5".
