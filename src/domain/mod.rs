@@ -1,6 +1,7 @@
 //! Plain values that every layer shares. They know no transport, no storage and no clock.
 
 pub mod conversation;
+pub mod identifier;
 pub mod ids;
 pub mod question;
 pub mod result;

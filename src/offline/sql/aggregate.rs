@@ -8,7 +8,7 @@ use super::Written;
 use super::expression::{self, Expression};
 use super::predicate::{self, Scope, moment_near};
 use super::select::{Anchor, Select};
-use super::text::identifier;
+use crate::domain::identifier::identifier;
 
 /// What the rows are grouped by, as SQL.
 struct Grouped {

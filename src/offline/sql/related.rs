@@ -5,7 +5,7 @@ use super::super::vocabulary::RelationId;
 use super::super::{Misunderstanding, meaning, resolve};
 use super::predicate::{Scope, exists, symbol, write};
 use super::select::{Anchor, Select};
-use super::text::identifier;
+use crate::domain::identifier::identifier;
 
 /// As many rows of another relation as asked for.
 pub(super) fn related(

@@ -4,7 +4,7 @@ use super::super::joins::{self, Path, Step};
 use super::super::query::Query;
 use super::super::vocabulary::{ColumnId, RelationId, Vocabulary};
 use super::super::{Misunderstanding, resolve};
-use super::text::identifier;
+use crate::domain::identifier::identifier;
 
 /// A relation in FROM, by the alias that stands for one of its rows.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 
 use std::fmt::Write;
 
+use crate::domain::identifier::is_plain;
 use crate::domain::schema::{Column, Relation, RelationKind};
 
 /// Longest comment that is shown, in characters; a longer one is cut.
@@ -15,111 +16,6 @@ const SHORT_COMMENT_CHARS_MAX: usize = 80;
 
 /// Choices that are shown of one column.
 const CHOICES_MAX: usize = 50;
-
-/// Words that PostgreSQL takes as a name only in quotes (its reserved key words), in order.
-const RESERVED: &[&str] = &[
-    "all",
-    "analyse",
-    "analyze",
-    "and",
-    "any",
-    "array",
-    "as",
-    "asc",
-    "asymmetric",
-    "authorization",
-    "binary",
-    "both",
-    "case",
-    "cast",
-    "check",
-    "collate",
-    "collation",
-    "column",
-    "concurrently",
-    "constraint",
-    "create",
-    "cross",
-    "current_catalog",
-    "current_date",
-    "current_role",
-    "current_schema",
-    "current_time",
-    "current_timestamp",
-    "current_user",
-    "default",
-    "deferrable",
-    "desc",
-    "distinct",
-    "do",
-    "else",
-    "end",
-    "except",
-    "false",
-    "fetch",
-    "for",
-    "foreign",
-    "freeze",
-    "from",
-    "full",
-    "grant",
-    "group",
-    "having",
-    "ilike",
-    "in",
-    "initially",
-    "inner",
-    "intersect",
-    "into",
-    "is",
-    "isnull",
-    "join",
-    "lateral",
-    "leading",
-    "left",
-    "like",
-    "limit",
-    "localtime",
-    "localtimestamp",
-    "natural",
-    "not",
-    "notnull",
-    "null",
-    "offset",
-    "on",
-    "only",
-    "or",
-    "order",
-    "outer",
-    "overlaps",
-    "placing",
-    "primary",
-    "references",
-    "returning",
-    "right",
-    "select",
-    "session_user",
-    "similar",
-    "some",
-    "symmetric",
-    "system_user",
-    "table",
-    "tablesample",
-    "then",
-    "to",
-    "trailing",
-    "true",
-    "union",
-    "unique",
-    "user",
-    "using",
-    "variadic",
-    "verbose",
-    "when",
-    "where",
-    "window",
-    "with",
-];
 
 /// How much is told of each relation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -340,12 +236,7 @@ fn one_line(text: &str, chars_max: usize) -> String {
 
 /// A name as SQL must write it.
 pub(super) fn identifier(name: &str) -> String {
-    let is_plain = name.starts_with(|first: char| first.is_ascii_lowercase() || first == '_')
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
-        && RESERVED.binary_search(&name).is_err();
-    if is_plain {
+    if is_plain(name) {
         return name.to_owned();
     }
     if name.contains(|c: char| c.is_control() || c == '<') {
