@@ -3,6 +3,7 @@
 pub mod conversation;
 pub mod identifier;
 pub mod ids;
+pub mod principal;
 pub mod question;
 pub mod result;
 pub mod schema;

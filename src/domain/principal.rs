@@ -1,0 +1,58 @@
+//! Who asks.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Somebody on whose behalf questions are asked. Conversations, turns and limits belong to one.
+///
+/// Two principals are the same exactly when their text is: whoever makes one from a credential writes the kind of the
+/// credential in front (`key:reporting`, `jwt:https://issuer|subject`), so that no name of one kind can pass for another.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Principal(Arc<str>);
+
+impl Principal {
+    /// Everybody, where no authentication is configured.
+    #[must_use]
+    pub fn anonymous() -> Self {
+        Self(Arc::from("anonymous"))
+    }
+
+    /// Somebody that a credential has proved, of a kind (`key`, `jwt`) and with a name within that kind.
+    #[must_use]
+    pub fn proved(kind: &str, name: &str) -> Self {
+        Self(Arc::from(format!("{kind}:{name}")))
+    }
+
+    /// Whether nobody in particular asks.
+    #[must_use]
+    pub fn is_anonymous(&self) -> bool {
+        &*self.0 == "anonymous"
+    }
+
+    /// The text that tells one principal from another. Not for logs at info: it may hold a person's name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Principal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_passes_for_another_kind() {
+        assert!(Principal::anonymous().is_anonymous());
+        assert!(!Principal::proved("key", "anonymous").is_anonymous());
+        assert_ne!(
+            Principal::proved("key", "ada"),
+            Principal::proved("jwt", "ada")
+        );
+    }
+}
