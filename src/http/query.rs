@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::DropGuard;
 
+use crate::domain::principal::Principal;
 use crate::protocol::client_frame::QueryFrame;
 use crate::wire::errors::WireError;
 use crate::wire::questions;
@@ -39,6 +40,7 @@ pub(super) async fn query(
     let frame = QueryFrame::parse(&text).map_err(|unreadable| WireError::from(unreadable.fault))?;
     let question = questions::accept(
         frame,
+        Principal::anonymous(),
         || envelope::request_id(&request),
         limits.question_chars_max,
     )?;

@@ -37,6 +37,7 @@ use crate::config::Limits;
 use crate::conversations::ConversationStore;
 use crate::domain::conversation::StoredTurn;
 use crate::domain::ids::{ConversationId, RequestId};
+use crate::domain::principal::Principal;
 use crate::domain::question::Question;
 use crate::domain::result::ResultSet;
 use crate::domain::schema::Snapshot;
@@ -51,6 +52,8 @@ use crate::state::AuditLog;
 /// One accepted question on its way through the stages.
 #[derive(Debug, Clone)]
 pub struct Turn {
+    /// Who asks.
+    pub principal: Principal,
     /// The client's reference.
     pub request_id: RequestId,
     /// The conversation that it belongs to.

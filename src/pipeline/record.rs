@@ -97,7 +97,7 @@ impl TurnRecord {
             Engine::Offline => ("offline".to_owned(), String::new()),
         };
         AuditEntry {
-            principal: None,
+            principal: (!turn.principal.is_anonymous()).then(|| turn.principal.to_string()),
             client_address: None,
             request_id: turn.request_id.clone(),
             conversation_id: turn.conversation_id,

@@ -153,6 +153,7 @@ impl Relaying {
         }
         let (sender, events) = mpsc::channel(EVENTS_WAITING_MAX);
         let turn = Turn {
+            principal: question.principal,
             request_id: question.request_id,
             conversation_id: question.conversation_id,
             question: question.question,
