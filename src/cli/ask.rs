@@ -12,8 +12,8 @@ use super::demo;
 use crate::app::private_postgres::PrivatePostgres;
 use crate::app::{Services, shutdown};
 use crate::config::Config;
+use crate::domain::caller::Caller;
 use crate::domain::ids::RequestId;
-use crate::domain::principal::Principal;
 use crate::pipeline::Turn;
 use crate::protocol::client_frame::QueryFrame;
 use crate::protocol::server_frame::ServerFrame;
@@ -60,7 +60,7 @@ async fn ask(args: &AskArgs, config: &Config) -> anyhow::Result<ExitCode> {
     };
     let accepted = questions::accept(
         frame,
-        Principal::anonymous(),
+        &Caller::local(),
         RequestId::random,
         config.limits.question_chars_max,
     )
@@ -71,6 +71,7 @@ async fn ask(args: &AskArgs, config: &Config) -> anyhow::Result<ExitCode> {
     let mut frames = FrameMaker::new(&accepted);
     let turn = Turn {
         principal: accepted.principal,
+        client_address: accepted.client_address,
         request_id: accepted.request_id,
         conversation_id: accepted.conversation_id,
         question: accepted.question,

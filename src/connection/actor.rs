@@ -11,8 +11,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::domain::caller::Caller;
 use crate::domain::ids::{ConversationId, RequestId};
-use crate::domain::principal::Principal;
 use crate::protocol::client_frame::{ClientFrame, QueryFrame};
 use crate::protocol::close_code::CloseCode;
 use crate::protocol::error_code::ErrorCode;
@@ -31,7 +31,7 @@ use super::socket::{Inbound, SocketReader};
 pub(super) struct Actor {
     context: ConnectionContext,
     /// Who opened the connection; every question on it is asked by them.
-    principal: Principal,
+    caller: Caller,
     outbox: Outbox,
     mailbox: Mailbox,
     heartbeat: Heartbeat,
@@ -61,7 +61,7 @@ struct TurnInFlight {
 impl Actor {
     pub(super) fn new(
         context: ConnectionContext,
-        principal: Principal,
+        caller: Caller,
         outbox: Outbox,
         reader: SocketReader,
     ) -> Self {
@@ -74,7 +74,7 @@ impl Actor {
             mailbox: Mailbox::new(context.stop.clone(), reader),
             permits: Arc::new(Semaphore::new(context.limits.questions_in_flight_max)),
             context,
-            principal,
+            caller,
             outbox,
             heartbeat,
             turns: HashMap::new(),
@@ -146,7 +146,7 @@ impl Actor {
         let limits = &self.context.limits;
         let question = questions::accept(
             query,
-            self.principal.clone(),
+            &self.caller,
             RequestId::random,
             limits.question_chars_max,
         )?;

@@ -19,6 +19,7 @@ mod reply;
 pub mod schema_context;
 mod store;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -54,6 +55,8 @@ use crate::state::AuditLog;
 pub struct Turn {
     /// Who asks.
     pub principal: Principal,
+    /// Where the question came from; `None` where there is no address.
+    pub client_address: Option<IpAddr>,
     /// The client's reference.
     pub request_id: RequestId,
     /// The conversation that it belongs to.

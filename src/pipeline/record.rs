@@ -98,7 +98,7 @@ impl TurnRecord {
         };
         AuditEntry {
             principal: (!turn.principal.is_anonymous()).then(|| turn.principal.to_string()),
-            client_address: None,
+            client_address: turn.client_address,
             request_id: turn.request_id.clone(),
             conversation_id: turn.conversation_id,
             asked_at: turn.asked_at,

@@ -122,6 +122,7 @@ mod tests {
     fn maker(stream: bool) -> FrameMaker {
         FrameMaker::new(&AcceptedQuestion {
             principal: Principal::anonymous(),
+            client_address: None,
             request_id: RequestId::parse("r-1").expect("an id"),
             conversation_id: ConversationId::random(),
             question: Question::parse("How many?", 100).expect("a question"),
