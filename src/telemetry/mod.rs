@@ -1,4 +1,6 @@
-//! Logs: one set-up for every command, from [`LogConfig`].
+//! What operators see: logs, set up once for every command from [`LogConfig`], and metrics.
+
+pub mod metrics;
 
 use std::io::IsTerminal;
 
