@@ -116,6 +116,15 @@ async fn read(
         .prepare(sql.as_str())
         .await
         .map_err(QueryError::from_driver)?;
+    // The guard refuses parameters; PostgreSQL would call their missing values a fault of the protocol.
+    if !statement.params().is_empty() {
+        return Err(QueryError::Refused {
+            sqlstate: "42P02".to_owned(),
+            message: "the query has parameters".to_owned(),
+            hint: None,
+            position: None,
+        });
+    }
     let oids: Vec<u32> = statement
         .columns()
         .iter()

@@ -19,6 +19,7 @@ mod providers;
 mod readme;
 mod rest;
 mod schema_context;
+mod security_page;
 mod shutdown;
 mod socket;
 mod sse;

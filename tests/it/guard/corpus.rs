@@ -137,3 +137,13 @@ async fn a_star_that_is_refused_names_the_columns_that_may_be_read() {
     );
     assert!(!rejection.reason().contains("card"), "{rejection}");
 }
+
+#[tokio::test]
+async fn what_is_tried_against_the_role_alone_does_not_pass_the_guard_either() {
+    let (_database, snapshot) = library().await;
+    for (_, sql) in super::paragraphs(include_str!("../../guard/role.sql")) {
+        if let Ok(checked) = check(&sql, &snapshot) {
+            panic!("accepted: {sql}\n{}", checked.as_str());
+        }
+    }
+}
