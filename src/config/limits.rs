@@ -21,6 +21,9 @@ pub struct Limits {
     pub statement_timeout_ms: u64,
     /// PostgreSQL's `idle_in_transaction_session_timeout`.
     pub idle_in_transaction_timeout_ms: u64,
+    /// PostgreSQL's own estimate of what a query costs, in the units of `EXPLAIN`, above which it is not run; `None`: no
+    /// query is estimated. There is no good default: it depends on the machine and on how much is too much for it.
+    pub query_cost_max: Option<u64>,
     /// Connections to the database being asked.
     pub pool_connections_max: usize,
     /// How long a question waits for one of them.
@@ -77,6 +80,7 @@ impl Default for Limits {
             result_bytes_max: 4_194_304,
             statement_timeout_ms: 15_000,
             idle_in_transaction_timeout_ms: 5_000,
+            query_cost_max: None,
             pool_connections_max: 16,
             pool_wait_timeout_ms: 5_000,
             schema_context_tokens_max: 8_000,

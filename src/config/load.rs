@@ -233,6 +233,8 @@ fn limits(layers: &mut Layers) -> Limits {
         result_bytes_max: limit(layers, "RESULT_BYTES_MAX"),
         statement_timeout_ms: limit(layers, "STATEMENT_TIMEOUT_MS"),
         idle_in_transaction_timeout_ms: limit(layers, "IDLE_IN_TRANSACTION_TIMEOUT_MS"),
+        query_cost_max: optional(layers, "DB_CHAT_QUERY_COST_MAX")
+            .map(|_| limit(layers, "QUERY_COST_MAX")),
         pool_connections_max: limit(layers, "POOL_CONNECTIONS_MAX"),
         pool_wait_timeout_ms: limit(layers, "POOL_WAIT_TIMEOUT_MS"),
         schema_context_tokens_max: limit(layers, "SCHEMA_CONTEXT_TOKENS_MAX"),
@@ -395,6 +397,20 @@ mod tests {
         assert_eq!(config.limits.rows_max, 8);
         assert_eq!(config.limits.model_rows_max, 3);
         assert_eq!(config.policy.allowed_tables, "a,b");
+        assert_eq!(config.limits.query_cost_max, None);
+    }
+
+    #[test]
+    fn a_limit_that_is_off_is_not_a_limit_of_zero() {
+        let cost = |text: &str| {
+            check("", &[("DB_CHAT_QUERY_COST_MAX", text)], &[])
+                .map(|config| config.limits.query_cost_max)
+        };
+        assert_eq!(cost(""), Ok(None));
+        assert_eq!(cost("1_000_000"), Ok(Some(1_000_000)));
+        for faulty in ["0", "none", "-1", "1.5"] {
+            assert!(cost(faulty).is_err(), "{faulty}");
+        }
     }
 
     #[test]

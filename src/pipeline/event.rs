@@ -104,6 +104,8 @@ pub enum Shortfall {
     QueryRefused,
     /// PostgreSQL refused every query that the model wrote.
     QueryFailed,
+    /// PostgreSQL expected every query that the model wrote to cost more than it may.
+    QueryTooCostly,
     /// The query ran into the time limit.
     QueryTimeout,
     /// The model declined.

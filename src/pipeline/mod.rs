@@ -223,6 +223,10 @@ impl Pipeline {
                         Attempt::TimedOut => {
                             return Ok(declined(Shortfall::QueryTimeout, String::new()));
                         }
+                        Attempt::TooCostly(times) => (
+                            Shortfall::QueryTooCostly,
+                            parts.prompts.repair_costly(times),
+                        ),
                         Attempt::Rejected(rejection) => (
                             Shortfall::QueryRefused,
                             parts.prompts.repair_rejected(rejection.reason()),
@@ -331,6 +335,7 @@ impl Pipeline {
             Attempt::Ran(checked, result) => (checked, result),
             Attempt::Rejected(_) => return Ok(declined(Shortfall::QueryRefused, String::new())),
             Attempt::Failed(_) => return Ok(declined(Shortfall::QueryFailed, String::new())),
+            Attempt::TooCostly(_) => return Ok(declined(Shortfall::QueryTooCostly, String::new())),
             Attempt::TimedOut => return Ok(declined(Shortfall::QueryTimeout, String::new())),
         };
         record.enter(Stage::Narrating, events).await;
@@ -470,6 +475,9 @@ fn declined(shortfall: Shortfall, reason: String) -> Answer {
         }
         Shortfall::QueryFailed => {
             "I could not write a query for that which the database accepts. Try to ask in another way."
+        }
+        Shortfall::QueryTooCostly => {
+            "The query for that would be too much work for the database. Ask for less at once, for example for a shorter period."
         }
         Shortfall::QueryTimeout => {
             "The query for that takes too long. Ask for less at once, for example for a shorter period."

@@ -74,6 +74,8 @@ pub enum ErrorCode {
     QueryRefused,
     /// The database refused the query, and no repair was found.
     QueryFailed,
+    /// The query would cost the database more than it may, and no repair was found.
+    QueryTooCostly,
     /// The query took too long.
     QueryTimeout,
 
@@ -129,6 +131,7 @@ impl ErrorCode {
         Self::NotAnswerable,
         Self::QueryRefused,
         Self::QueryFailed,
+        Self::QueryTooCostly,
         Self::QueryTimeout,
         Self::DatabaseUnavailable,
         Self::DatabaseBusy,
@@ -174,6 +177,7 @@ impl ErrorCode {
             Self::NotAnswerable => "not_answerable",
             Self::QueryRefused => "query_refused",
             Self::QueryFailed => "query_failed",
+            Self::QueryTooCostly => "query_too_costly",
             Self::QueryTimeout => "query_timeout",
             Self::DatabaseUnavailable => "database_unavailable",
             Self::DatabaseBusy => "database_busy",

@@ -87,6 +87,7 @@ pub const fn is_retryable(code: ErrorCode) -> bool {
         | ErrorCode::NotAnswerable
         | ErrorCode::QueryRefused
         | ErrorCode::QueryFailed
+        | ErrorCode::QueryTooCostly
         | ErrorCode::QueryTimeout
         | ErrorCode::Internal => false,
     }
@@ -102,6 +103,7 @@ pub const fn http_status(code: ErrorCode) -> u16 {
         | ErrorCode::NotAnswerable
         | ErrorCode::QueryRefused
         | ErrorCode::QueryFailed
+        | ErrorCode::QueryTooCostly
         | ErrorCode::QueryTimeout => 200,
         ErrorCode::InvalidRequest
         | ErrorCode::UnknownFrameType
@@ -144,6 +146,7 @@ pub const fn shortfall_code(shortfall: Shortfall) -> ErrorCode {
         Shortfall::NotAnswerable => ErrorCode::NotAnswerable,
         Shortfall::QueryRefused => ErrorCode::QueryRefused,
         Shortfall::QueryFailed => ErrorCode::QueryFailed,
+        Shortfall::QueryTooCostly => ErrorCode::QueryTooCostly,
         Shortfall::QueryTimeout => ErrorCode::QueryTimeout,
         Shortfall::ModelRefused => ErrorCode::ModelRefused,
         Shortfall::ModelReplyInvalid => ErrorCode::ModelReplyInvalid,
@@ -233,10 +236,14 @@ impl From<&QueryError> for WireError {
                 ErrorCode::DatabaseBusy,
                 "The database is busy with other questions. Please try again in a moment.",
             ),
-            // Both are outcomes that the pipeline turns into an answer; here they are for completeness.
+            // These are outcomes that the pipeline turns into an answer; here they are for completeness.
             QueryError::Refused { .. } => Self::new(
                 ErrorCode::QueryFailed,
                 "The database could not run the query. Please ask in another way.",
+            ),
+            QueryError::TooCostly { .. } => Self::new(
+                ErrorCode::QueryTooCostly,
+                "The query would be too much work for the database. Please ask for less, for example a shorter time span.",
             ),
             QueryError::StatementTimeout { .. } => Self::new(
                 ErrorCode::QueryTimeout,

@@ -31,6 +31,7 @@ fn limits() -> ExecutionLimits {
         cell_bytes_max: 65_536,
         result_bytes_max: 4_194_304,
         statement_timeout: Duration::from_secs(3),
+        cost_max: None,
         idle_in_transaction_timeout: Duration::from_secs(5),
     }
 }

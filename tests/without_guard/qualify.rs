@@ -54,7 +54,7 @@ pub(super) fn qualified(sql: &str) -> String {
             (*token).to_owned()
         } else if is_relation || is_function || is_type {
             format!("public.{token}")
-        } else if OPERATORS.contains(token) && !before.is_some_and(|before| *before == ".") {
+        } else if OPERATORS.contains(token) && !is_part {
             format!("OPERATOR(public.{token})")
         } else if let Some(name) = RELATIONS.iter().find(|name| format!("'{name}'") == *token) {
             format!("'public.{name}'")
