@@ -9,11 +9,10 @@ export PATH := $(CURDIR)/target/tools/bin:$(CURDIR)/target/tools/node_modules/.b
 help: ## List the targets
 	@awk -F ': ## ' '/^[a-z]+: ## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
-# The development profile: it builds faster than a release, and a demo spends its time waiting for
-# PostgreSQL and a model.
+# Not a release, which takes minutes longer to build: a demo spends its time waiting for PostgreSQL and a model.
 demo: ## Run db-chat on a private PostgreSQL with a demo database; ARGS="--bind 127.0.0.1:9000"
 	@scripts/install.sh build postgresql
-	cargo run --locked --bin db-chat -- demo $(ARGS)
+	cargo run --locked --profile demo --bin db-chat -- demo $(ARGS)
 
 test: ## Run all tests
 	@scripts/install.sh build postgresql redis browser
