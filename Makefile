@@ -1,7 +1,7 @@
 # The front door. Each target installs what it needs and this machine lacks, and says so.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check browser lint doc bench
+.PHONY: help demo test check browser lint doc bench fuzz
 
 # Tools that a target had to bring along are found first.
 export PATH := $(CURDIR)/target/tools/bin:$(CURDIR)/target/tools/node_modules/.bin:$(PATH)
@@ -37,3 +37,7 @@ doc: ## Build the API docs
 bench: ## Run the benchmarks
 	@scripts/install.sh build postgresql
 	cargo bench --locked
+
+fuzz: ## Look for SQL that passes the guard and should not; SECONDS=60 instead of an hour
+	@scripts/install.sh build postgresql
+	DB_CHAT_FUZZ_SECONDS=$(or $(SECONDS),3600) cargo test --locked --test it -- --nocapture guard::mutations::no_mutant
