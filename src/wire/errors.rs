@@ -4,6 +4,7 @@
 //! Matches are exhaustive without a wildcard, so that a new variant cannot go out unmapped.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use crate::conversations::StoreError;
 use crate::domain::question::QuestionFault;
@@ -16,6 +17,9 @@ use crate::protocol::client_frame::FrameFault;
 use crate::protocol::error_code::ErrorCode;
 use crate::protocol::server_frame::ErrorBody;
 
+/// When to come back to a queue that is full: calls take seconds, and each that ends makes room.
+const BUSY_RETRY_AFTER: Duration = Duration::from_secs(5);
+
 /// What a client is told about an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WireError {
@@ -23,6 +27,8 @@ pub struct WireError {
     pub code: ErrorCode,
     /// A sentence for people.
     pub message: Cow<'static, str>,
+    /// How long to wait before another try, where that is known.
+    pub retry_after: Option<Duration>,
 }
 
 impl WireError {
@@ -32,7 +38,22 @@ impl WireError {
         Self {
             code,
             message: message.into(),
+            retry_after: None,
         }
+    }
+
+    /// Adds how long to wait before another try.
+    #[must_use]
+    pub fn with_retry_after(mut self, retry_after: Option<Duration>) -> Self {
+        self.retry_after = retry_after;
+        self
+    }
+
+    /// The same in whole milliseconds.
+    #[must_use]
+    pub fn retry_after_ms(&self) -> Option<u64> {
+        let milliseconds = self.retry_after?.as_millis();
+        Some(u64::try_from(milliseconds).unwrap_or(u64::MAX))
     }
 
     /// The body of an `error` frame.
@@ -42,6 +63,7 @@ impl WireError {
             code: self.code,
             message: self.message.clone().into_owned(),
             retryable: is_retryable(self.code),
+            retry_after_ms: self.retry_after_ms(),
         }
     }
 }
@@ -58,6 +80,7 @@ pub const fn is_retryable(code: ErrorCode) -> bool {
         | ErrorCode::ProviderUnavailable
         | ErrorCode::ProviderRateLimited
         | ErrorCode::ProviderTimeout
+        | ErrorCode::ProviderBusy
         | ErrorCode::DatabaseUnavailable
         | ErrorCode::DatabaseBusy
         | ErrorCode::StoreUnavailable
@@ -128,6 +151,7 @@ pub const fn http_status(code: ErrorCode) -> u16 {
         | ErrorCode::ShuttingDown
         | ErrorCode::ProviderRateLimited
         | ErrorCode::ProviderQuotaExceeded
+        | ErrorCode::ProviderBusy
         | ErrorCode::DatabaseUnavailable
         | ErrorCode::DatabaseBusy
         | ErrorCode::StoreUnavailable
@@ -188,8 +212,32 @@ impl From<&LlmError> for WireError {
                 ErrorCode::ProviderUnavailable,
                 "The language model broke off in the middle of its reply. Please try again.",
             ),
-            LlmError::Answered { kind, .. } => answered(*kind),
+            LlmError::Answered {
+                kind, retry_after, ..
+            } => answered(*kind).with_retry_after(*retry_after),
+            LlmError::CircuitOpen { retry_after, .. } => Self::new(
+                ErrorCode::ProviderUnavailable,
+                format!(
+                    "The language model has failed several times in a row. Please ask again in {}.",
+                    in_words(*retry_after)
+                ),
+            )
+            .with_retry_after(Some(*retry_after)),
+            LlmError::Busy { .. } => Self::new(
+                ErrorCode::ProviderBusy,
+                "Too many questions are waiting for the language model. Please ask again in a moment.",
+            )
+            .with_retry_after(Some(BUSY_RETRY_AFTER)),
         }
+    }
+}
+
+/// Rounded up: whoever comes back a moment too early comes in vain.
+fn in_words(wait: Duration) -> String {
+    match wait.as_millis().div_ceil(1_000) {
+        0 | 1 => "a second".to_owned(),
+        seconds @ 2..=90 => format!("{seconds} seconds"),
+        seconds => format!("{} minutes", seconds.div_ceil(60)),
     }
 }
 
@@ -362,6 +410,7 @@ mod tests {
                     kind: AnsweredKind::Authentication,
                     status: 401,
                     message: secret.to_owned(),
+                    retry_after: None,
                 },
             },
         ];
@@ -370,6 +419,28 @@ mod tests {
             for word in ["internal:", "sk-", "salaries", "42P01", "openai"] {
                 assert!(!message.contains(word), "{message}");
             }
+        }
+    }
+
+    #[test]
+    fn a_person_is_told_when_to_come_back() {
+        let open = |milliseconds| {
+            WireError::from(&LlmError::CircuitOpen {
+                provider: "openai",
+                retry_after: Duration::from_millis(milliseconds),
+            })
+        };
+        assert_eq!(open(4_200).retry_after_ms(), Some(4_200));
+        for (milliseconds, words) in [
+            (0, "in a second."),
+            (4_200, "in 5 seconds."),
+            (90_000, "in 90 seconds."),
+            (90_001, "in 2 minutes."),
+        ] {
+            assert!(
+                open(milliseconds).message.ends_with(words),
+                "{milliseconds}"
+            );
         }
     }
 

@@ -6,5 +6,6 @@ pub(crate) mod postgres;
 pub(crate) mod raw;
 pub(crate) mod redis;
 pub(crate) mod server;
+pub(crate) mod tls_listener;
 pub(crate) mod turns;
 pub(crate) mod web_socket;
