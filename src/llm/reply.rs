@@ -219,6 +219,7 @@ impl Reply {
                         kind: answer.kind,
                         status: 200,
                         message: answer.message,
+                        retry_after: None,
                     },
                     transient: answer.transient,
                 });

@@ -17,6 +17,9 @@ use crate::protocol::client_frame::FrameFault;
 use crate::protocol::error_code::ErrorCode;
 use crate::protocol::server_frame::ErrorBody;
 
+/// When to come back to a queue that is full: calls take seconds, and each that ends makes room.
+const BUSY_RETRY_AFTER: Duration = Duration::from_secs(5);
+
 /// What a client is told about an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WireError {
@@ -70,6 +73,7 @@ pub const fn is_retryable(code: ErrorCode) -> bool {
         | ErrorCode::ProviderUnavailable
         | ErrorCode::ProviderRateLimited
         | ErrorCode::ProviderTimeout
+        | ErrorCode::ProviderBusy
         | ErrorCode::DatabaseUnavailable
         | ErrorCode::DatabaseBusy
         | ErrorCode::StoreUnavailable
@@ -142,6 +146,7 @@ pub const fn http_status(code: ErrorCode) -> u16 {
         | ErrorCode::ShuttingDown
         | ErrorCode::ProviderRateLimited
         | ErrorCode::ProviderQuotaExceeded
+        | ErrorCode::ProviderBusy
         | ErrorCode::DatabaseUnavailable
         | ErrorCode::DatabaseBusy
         | ErrorCode::StoreUnavailable
@@ -203,8 +208,35 @@ impl From<&LlmError> for WireError {
                 ErrorCode::ProviderUnavailable,
                 "The language model broke off in the middle of its reply. Please try again.",
             ),
-            LlmError::Answered { kind, .. } => answered(*kind),
+            LlmError::Answered {
+                kind, retry_after, ..
+            } => match retry_after {
+                Some(pause) => answered(*kind).with_retry_after(*pause),
+                None => answered(*kind),
+            },
+            LlmError::CircuitOpen { retry_after, .. } => Self::new(
+                ErrorCode::ProviderUnavailable,
+                format!(
+                    "The language model has failed several times in a row. Please ask again in {}.",
+                    in_words(*retry_after)
+                ),
+            )
+            .with_retry_after(*retry_after),
+            LlmError::Busy { .. } => Self::new(
+                ErrorCode::ProviderBusy,
+                "Too many questions are waiting for the language model. Please ask again in a moment.",
+            )
+            .with_retry_after(BUSY_RETRY_AFTER),
         }
+    }
+}
+
+/// Rounded up: whoever comes back a moment too early comes in vain.
+fn in_words(wait: Duration) -> String {
+    match wait.as_millis().div_ceil(1_000) {
+        0 | 1 => "a second".to_owned(),
+        seconds @ 2..=90 => format!("{seconds} seconds"),
+        seconds => format!("{} minutes", seconds.div_ceil(60)),
     }
 }
 
@@ -381,6 +413,7 @@ mod tests {
                     kind: AnsweredKind::Authentication,
                     status: 401,
                     message: secret.to_owned(),
+                    retry_after: None,
                 },
             },
         ];
@@ -389,6 +422,28 @@ mod tests {
             for word in ["internal:", "sk-", "salaries", "42P01", "openai"] {
                 assert!(!message.contains(word), "{message}");
             }
+        }
+    }
+
+    #[test]
+    fn a_person_is_told_when_to_come_back() {
+        let open = |milliseconds| {
+            WireError::from(&LlmError::CircuitOpen {
+                provider: "openai",
+                retry_after: Duration::from_millis(milliseconds),
+            })
+        };
+        assert_eq!(open(4_200).retry_after_ms, Some(4_200));
+        for (milliseconds, words) in [
+            (0, "in a second."),
+            (4_200, "in 5 seconds."),
+            (90_000, "in 90 seconds."),
+            (90_001, "in 2 minutes."),
+        ] {
+            assert!(
+                open(milliseconds).message.ends_with(words),
+                "{milliseconds}"
+            );
         }
     }
 

@@ -3,10 +3,13 @@
 //! `conformance` and `faults` run over every dialect: another provider is one more line in [`dialects`], and one more writer in the fake.
 
 mod conformance;
+mod examined;
+mod fallback;
 mod faults;
 mod quirks;
 mod requests;
 mod retries;
+mod sharing;
 
 use std::sync::Arc;
 
@@ -47,6 +50,7 @@ fn config(kind: ProviderKind, url: &str) -> LlmConfig {
     };
     LlmConfig {
         provider: kind,
+        fallback: None,
         anthropic: provider.clone(),
         openai: provider,
         prompts_dir: None,

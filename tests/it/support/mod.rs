@@ -8,5 +8,6 @@ pub(crate) mod redis;
 pub(crate) mod roles;
 pub(crate) mod schemas;
 pub(crate) mod server;
+pub(crate) mod tls_listener;
 pub(crate) mod turns;
 pub(crate) mod web_socket;
