@@ -111,6 +111,7 @@ fn write_error(response: ServiceResponse<BoxBody>, id: &RequestId) -> ServiceRes
         error: error.message.into_owned(),
         code: error.code,
         request_id: id.to_string(),
+        retry_after_ms: error.retry_after_ms,
     };
     let text = serde_json::to_string(&body).unwrap_or_default();
     let mut response = response.map_body(|_, _| BoxBody::new(text));

@@ -169,13 +169,19 @@ impl HttpProvider {
             None => answer.transient,
         };
         Err(FailedTry {
-            error: self.answered(status, &answer, request_id.as_deref()),
+            error: self.answered(status, &answer, request_id.as_deref(), hint),
             transient,
             wait: hint.wait,
         })
     }
 
-    fn answered(&self, status: u16, answer: &ErrorAnswer, request_id: Option<&str>) -> LlmError {
+    fn answered(
+        &self,
+        status: u16,
+        answer: &ErrorAnswer,
+        request_id: Option<&str>,
+        hint: RetryHint,
+    ) -> LlmError {
         let mut message = answer.message.clone();
         if let Some(request_id) = request_id {
             message = format!("{message} (request {request_id:.100})");
@@ -185,6 +191,7 @@ impl HttpProvider {
             kind: answer.kind,
             status,
             message,
+            retry_after: hint.retry_after(),
         }
     }
 
@@ -260,9 +267,10 @@ impl LlmProvider for HttpProvider {
         let status = response.status().as_u16();
         // 403 can mean that this key may call a model but not list them, and 404 that the server has no list; 429 is for calls to report.
         if status == 401 || status >= 500 {
+            let hint = RetryHint::from_headers(response.headers(), Utc::now());
             let body = self.mask.apply(&read_bounded(response).await);
             let answer = error_answer::read(status, &body);
-            return Err(self.answered(status, &answer, None));
+            return Err(self.answered(status, &answer, None, hint));
         }
         Ok(())
     }

@@ -13,6 +13,9 @@ pub struct HttpErrorBody {
     pub code: ErrorCode,
     /// The value of `X-Request-Id`.
     pub request_id: String,
+    /// When the request is worth another try, in milliseconds from now; absent where nobody knows. `Retry-After` says the same in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
 }
 
 /// `GET /readyz`.

@@ -93,6 +93,9 @@ pub struct ErrorBody {
     pub message: String,
     /// Whether the same frame may be sent again as it is, after a pause.
     pub retryable: bool,
+    /// How long that pause should be at least, in milliseconds; absent where nobody knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
 }
 
 impl ServerFrame {

@@ -4,6 +4,7 @@
 //! Matches are exhaustive without a wildcard, so that a new variant cannot go out unmapped.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use crate::conversations::StoreError;
 use crate::domain::question::QuestionFault;
@@ -23,6 +24,8 @@ pub struct WireError {
     pub code: ErrorCode,
     /// A sentence for people.
     pub message: Cow<'static, str>,
+    /// When the same request is worth another try, in milliseconds; `None` where nobody knows.
+    pub retry_after_ms: Option<u64>,
 }
 
 impl WireError {
@@ -32,7 +35,18 @@ impl WireError {
         Self {
             code,
             message: message.into(),
+            retry_after_ms: None,
         }
+    }
+
+    /// Adds when to come back, where that is known and coming back makes sense.
+    #[must_use]
+    pub fn with_retry_after(mut self, retry_after: Option<Duration>) -> Self {
+        if is_retryable(self.code) {
+            self.retry_after_ms = retry_after
+                .and_then(|wait| u64::try_from(wait.as_nanos().div_ceil(1_000_000)).ok());
+        }
+        self
     }
 
     /// The body of an `error` frame.
@@ -42,6 +56,7 @@ impl WireError {
             code: self.code,
             message: self.message.clone().into_owned(),
             retryable: is_retryable(self.code),
+            retry_after_ms: self.retry_after_ms,
         }
     }
 }
@@ -188,7 +203,9 @@ impl From<&LlmError> for WireError {
                 ErrorCode::ProviderUnavailable,
                 "The language model broke off in the middle of its reply. Please try again.",
             ),
-            LlmError::Answered { kind, .. } => answered(*kind),
+            LlmError::Answered {
+                kind, retry_after, ..
+            } => answered(*kind).with_retry_after(*retry_after),
         }
     }
 }
@@ -362,6 +379,7 @@ mod tests {
                     kind: AnsweredKind::Authentication,
                     status: 401,
                     message: secret.to_owned(),
+                    retry_after: None,
                 },
             },
         ];
@@ -371,6 +389,25 @@ mod tests {
                 assert!(!message.contains(word), "{message}");
             }
         }
+    }
+
+    #[test]
+    fn when_to_come_back_is_told_only_where_coming_back_helps() {
+        let wait = Some(Duration::from_micros(1_500_001));
+        let told = |kind| {
+            let error = LlmError::Answered {
+                provider: "openai",
+                kind,
+                status: 429,
+                message: String::new(),
+                retry_after: wait,
+            };
+            WireError::from(&error).body().retry_after_ms
+        };
+        assert_eq!(told(AnsweredKind::RateLimited), Some(1_501));
+        assert_eq!(told(AnsweredKind::Unavailable), Some(1_501));
+        assert_eq!(told(AnsweredKind::QuotaExceeded), None);
+        assert_eq!(told(AnsweredKind::Authentication), None);
     }
 
     #[test]

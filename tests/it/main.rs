@@ -15,6 +15,7 @@ mod hostile_input;
 mod layers;
 mod offline;
 mod private_postgres;
+mod protocol_page;
 mod providers;
 mod readme;
 mod rest;

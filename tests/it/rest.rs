@@ -87,6 +87,7 @@ async fn each_kind_of_trouble_has_its_status_and_tells_nothing_of_the_inside() {
             kind,
             status: 500,
             message: "secret".to_owned(),
+            retry_after: None,
         })
     };
     let cases = [
