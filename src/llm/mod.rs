@@ -9,6 +9,7 @@ mod error_answer;
 mod openai;
 mod provider;
 mod reply;
+mod responses;
 mod retry;
 mod sse;
 
@@ -16,11 +17,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
-use reqwest::header::HeaderValue;
+use reqwest::header::{HeaderName, HeaderValue};
 
 pub use error::{LlmError, LlmSetupError};
 
-use crate::config::{Limits, LlmConfig, ProviderKind};
+use crate::config::{Limits, LlmConfig, OpenAiApi, ProviderConfig, ProviderKind};
 use crate::domain::usage::TokenUsage;
 
 /// The configured provider; `None` means that the engine in `offline` answers. Opens no connection.
@@ -44,13 +45,26 @@ pub fn connect(
                 .map_err(|_| LlmSetupError::ApiVersion)?;
             (Box::new(anthropic::Anthropic { version }), config)
         }
-        ProviderKind::OpenAi => {
-            let config = &config.openai;
-            let tokens_max_field = config.tokens_max_field.clone();
-            (Box::new(openai::OpenAi { tokens_max_field }), config)
-        }
+        ProviderKind::OpenAi => (openai_dialect(&config.openai)?, &config.openai),
     };
     provider::HttpProvider::connect(dialect, config, limits).map(Some)
+}
+
+/// The one of OpenAI's APIs that is set.
+fn openai_dialect(config: &ProviderConfig) -> Result<Box<dyn dialect::Dialect>, LlmSetupError> {
+    let key_header =
+        HeaderName::from_bytes(config.api_key_header.trim().as_bytes()).map_err(|_| {
+            LlmSetupError::KeyHeader {
+                setting: "OPENAI_API_KEY_HEADER",
+            }
+        })?;
+    Ok(match config.api {
+        OpenAiApi::Chat => Box::new(openai::OpenAi {
+            tokens_max_field: config.tokens_max_field.clone(),
+            key_header,
+        }),
+        OpenAiApi::Responses => Box::new(responses::Responses { key_header }),
+    })
 }
 
 /// One model of one provider. A third provider is one file that implements this.
