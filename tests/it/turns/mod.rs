@@ -7,6 +7,7 @@ mod cancel;
 mod client;
 mod database_faults;
 mod django_client;
+mod fault_matrix;
 mod follow_up;
 mod leaks;
 mod provider_faults;
