@@ -35,7 +35,16 @@ impl Dialect {
     /// All of them.
     pub(crate) const ALL: [Self; 3] = [Self::Anthropic, Self::Chat, Self::Responses];
 
-    /// The settings that select it.
+    /// The values of `LLM_PROVIDER` and `OPENAI_API` that select it.
+    pub(crate) fn setting_values(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Anthropic => ("anthropic", "chat"),
+            Self::Chat => ("openai", "chat"),
+            Self::Responses => ("openai", "responses"),
+        }
+    }
+
+    /// Makes the settings select it.
     pub(crate) fn select(self, config: &mut LlmConfig) {
         (config.provider, config.openai.api) = match self {
             Self::Anthropic => (ProviderKind::Anthropic, OpenAiApi::Chat),

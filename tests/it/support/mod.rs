@@ -5,6 +5,8 @@ pub(crate) mod fake_provider;
 pub(crate) mod postgres;
 pub(crate) mod raw;
 pub(crate) mod redis;
+pub(crate) mod serve_process;
 pub(crate) mod server;
+pub(crate) mod tls_front;
 pub(crate) mod turns;
 pub(crate) mod web_socket;

@@ -10,6 +10,7 @@ mod django_client;
 mod fault_matrix;
 mod follow_up;
 mod leaks;
+mod memory;
 mod provider_faults;
 mod repair;
 mod rig;

@@ -159,6 +159,11 @@ impl Reply {
         self.step(Step::Event(Event::Thinking(text.to_owned())))
     }
 
+    /// The same delta of thinking many times.
+    pub(crate) fn thoughts(self, text: &str, count: usize) -> Self {
+        self.step(Step::Repeat(Event::Thinking(text.to_owned()), count))
+    }
+
     /// Anthropic's `ping`; elsewhere a comment.
     pub(crate) fn ping(self) -> Self {
         self.step(Step::Event(Event::Ping))
