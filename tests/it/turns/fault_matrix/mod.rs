@@ -88,9 +88,11 @@ impl Case {
 struct Stage {
     fake: FakeProvider,
     server: TestServer,
-    /// How often each call of each case has come.
-    calls: Arc<Mutex<HashMap<(usize, Call, Call), usize>>>,
+    calls: Arc<Mutex<CallCounts>>,
 }
+
+/// How often each call of each case has come: by the place of the fault, the call that fails, and the call that came.
+type CallCounts = HashMap<(usize, Call, Call), usize>;
 
 impl Stage {
     async fn start(dialect: Dialect, database: &TestDatabase, patience: Patience) -> Self {
