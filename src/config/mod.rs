@@ -62,6 +62,8 @@ pub struct DatabaseConfig {
 pub struct LlmConfig {
     /// Which engine writes the SQL.
     pub provider: ProviderKind,
+    /// Who answers instead when the provider cannot; `None`: nobody.
+    pub fallback: Option<FallbackConfig>,
     /// Anthropic's Messages API.
     pub anthropic: ProviderConfig,
     /// OpenAI's Chat Completions or Responses API, or a server that speaks it.
@@ -70,6 +72,15 @@ pub struct LlmConfig {
     pub prompts_dir: Option<PathBuf>,
     /// The language that answers are written in, as a word for the model, e.g. `English`; `None`: the question's own.
     pub reply_language: Option<String>,
+}
+
+/// Who answers instead when the provider cannot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FallbackConfig {
+    /// Which provider, with its own key and base URL; never `Offline`.
+    pub provider: ProviderKind,
+    /// The model; `None`: the one that the provider's own setting names.
+    pub model: Option<String>,
 }
 
 /// Which engine writes the SQL.

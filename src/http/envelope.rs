@@ -108,10 +108,10 @@ fn write_error(response: ServiceResponse<BoxBody>, id: &RequestId) -> ServiceRes
         .map(|error| error.wire().clone());
     let error = said.unwrap_or_else(|| unsaid(response.status()));
     let body = HttpErrorBody {
+        retry_after_ms: error.retry_after_ms(),
         error: error.message.into_owned(),
         code: error.code,
         request_id: id.to_string(),
-        retry_after_ms: error.retry_after_ms,
     };
     let text = serde_json::to_string(&body).unwrap_or_default();
     let mut response = response.map_body(|_, _| BoxBody::new(text));

@@ -8,8 +8,8 @@ use actix_web::{HttpResponse, ResponseError};
 use crate::protocol::error_code::ErrorCode;
 use crate::wire::errors::{WireError, http_status};
 
-/// When a client that was turned away for load may come back, in seconds, where nobody knows better.
-const RETRY_AFTER_SECONDS: u64 = 2;
+/// When a client that was turned away for load may come back, in seconds, where nothing better is known.
+const RETRY_AFTER_SECONDS: u128 = 2;
 
 /// What a handler failed with. Its status is that of its code.
 #[derive(Debug)]
@@ -48,11 +48,14 @@ impl HttpError {
 impl<E: Into<WireError>> From<E> for HttpError {
     fn from(error: E) -> Self {
         let error = error.into();
-        let seconds = match error.retry_after_ms {
-            Some(milliseconds) => Some(milliseconds.div_ceil(1_000)),
-            None => matches!(http_status(error.code), 429 | 503).then_some(RETRY_AFTER_SECONDS),
-        };
-        let header = seconds.map(|seconds| (header::RETRY_AFTER, seconds.to_string()));
+        // In whole seconds, rounded up (RFC 9110, section 10.2.3).
+        let known = error
+            .retry_after
+            .map(|wait| wait.as_millis().div_ceil(1_000));
+        let usual = matches!(http_status(error.code), 429 | 503).then_some(RETRY_AFTER_SECONDS);
+        let header = known
+            .or(usual)
+            .map(|seconds| (header::RETRY_AFTER, seconds.to_string()));
         Self { error, header }
     }
 }

@@ -24,6 +24,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
+use self::call::CallWatch;
 use self::check::SqlChecker;
 use self::error::TurnError;
 use self::event::{Answer, Clarification, EventSender, Shortfall, Stage, TurnEvent};
@@ -172,6 +173,7 @@ impl Pipeline {
             }
         };
         answer.usage = record.usage;
+        answer.models.clone_from(&record.models);
 
         record.enter(Stage::Storing, events).await;
         let stored = store::stored_turn(turn, &answer, self.rows_budget());
@@ -198,9 +200,15 @@ impl Pipeline {
         let parts = self.parts.as_ref();
         let mut generator = self.generator(turn, Arc::clone(provider), past, snapshot);
         let mut repairs_left = parts.limits.repairs_max;
-        record.enter(Stage::Generating, events).await;
+        let mut stage = Stage::Generating;
+        record.enter(stage, events).await;
         let (checked, result) = loop {
-            let generated = generator.ask(&mut record.usage).await;
+            let watch = CallWatch {
+                events,
+                stage,
+                models: &mut record.models,
+            };
+            let generated = generator.ask(&mut record.usage, watch).await;
             let generated = generated.map_err(|source| TurnError::Llm {
                 purpose: "sql",
                 source,
@@ -238,7 +246,8 @@ impl Pipeline {
             }
             repairs_left -= 1;
             generator.object(objection);
-            record.enter(Stage::Repairing, events).await;
+            stage = Stage::Repairing;
+            record.enter(stage, events).await;
         };
 
         record.enter(Stage::Narrating, events).await;
@@ -254,6 +263,11 @@ impl Pipeline {
         let tokens_max = parts.limits.llm_output_tokens_max;
         let budget = self.rows_budget();
         let usage = &mut record.usage;
+        let watch = CallWatch {
+            events,
+            stage: Stage::Narrating,
+            models: &mut record.models,
+        };
         let prose = narrate::narrate(
             provider.as_ref(),
             &parts.prompts,
@@ -261,7 +275,7 @@ impl Pipeline {
             budget,
             tokens_max,
             usage,
-            events,
+            watch,
         );
         let prose = prose.await.map_err(|source| TurnError::Llm {
             purpose: "prose",

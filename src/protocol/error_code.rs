@@ -64,6 +64,8 @@ pub enum ErrorCode {
     ProviderQuotaExceeded,
     /// The provider did not answer in time.
     ProviderTimeout,
+    /// Too many questions wait for the provider.
+    ProviderBusy,
     /// The model declined for safety reasons of its own.
     ModelRefused,
 
@@ -125,6 +127,7 @@ impl ErrorCode {
         Self::ProviderRateLimited,
         Self::ProviderQuotaExceeded,
         Self::ProviderTimeout,
+        Self::ProviderBusy,
         Self::ModelRefused,
         Self::NotAnswerable,
         Self::QueryRefused,
@@ -170,6 +173,7 @@ impl ErrorCode {
             Self::ProviderRateLimited => "provider_rate_limited",
             Self::ProviderQuotaExceeded => "provider_quota_exceeded",
             Self::ProviderTimeout => "provider_timeout",
+            Self::ProviderBusy => "provider_busy",
             Self::ModelRefused => "model_refused",
             Self::NotAnswerable => "not_answerable",
             Self::QueryRefused => "query_refused",

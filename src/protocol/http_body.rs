@@ -13,7 +13,7 @@ pub struct HttpErrorBody {
     pub code: ErrorCode,
     /// The value of `X-Request-Id`.
     pub request_id: String,
-    /// When the request is worth another try, in milliseconds from now; absent where nobody knows. `Retry-After` says the same in seconds.
+    /// How long to wait before another try, in milliseconds, where the server knows; `Retry-After` says the same in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
 }
@@ -30,7 +30,7 @@ pub struct ReadinessBody {
 /// The state of one dependency.
 #[derive(Debug, Clone, Serialize)]
 pub struct CheckBody {
-    /// `database`, `store`, `provider` or `audit`.
+    /// `database`, `store`, `provider`, `fallback` or `audit`.
     pub name: &'static str,
     /// `up`, `down` or `off` (not configured).
     pub status: &'static str,

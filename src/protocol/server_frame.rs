@@ -93,7 +93,7 @@ pub struct ErrorBody {
     pub message: String,
     /// Whether the same frame may be sent again as it is, after a pause.
     pub retryable: bool,
-    /// How long that pause should be at least, in milliseconds; absent where nobody knows.
+    /// How long that pause should be, in milliseconds, where the server knows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
 }

@@ -17,6 +17,9 @@ use crate::protocol::client_frame::FrameFault;
 use crate::protocol::error_code::ErrorCode;
 use crate::protocol::server_frame::ErrorBody;
 
+/// When to come back to a queue that is full: calls take seconds, and each that ends makes room.
+const BUSY_RETRY_AFTER: Duration = Duration::from_secs(5);
+
 /// What a client is told about an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WireError {
@@ -24,8 +27,8 @@ pub struct WireError {
     pub code: ErrorCode,
     /// A sentence for people.
     pub message: Cow<'static, str>,
-    /// When the same request is worth another try, in milliseconds; `None` where nobody knows.
-    pub retry_after_ms: Option<u64>,
+    /// How long to wait before another try, where that is known.
+    pub retry_after: Option<Duration>,
 }
 
 impl WireError {
@@ -35,18 +38,24 @@ impl WireError {
         Self {
             code,
             message: message.into(),
-            retry_after_ms: None,
+            retry_after: None,
         }
     }
 
-    /// Adds when to come back, where that is known and coming back makes sense.
+    /// Adds how long to wait before another try, where another try makes sense.
     #[must_use]
     pub fn with_retry_after(mut self, retry_after: Option<Duration>) -> Self {
         if is_retryable(self.code) {
-            self.retry_after_ms = retry_after
-                .and_then(|wait| u64::try_from(wait.as_nanos().div_ceil(1_000_000)).ok());
+            self.retry_after = retry_after;
         }
         self
+    }
+
+    /// The same in whole milliseconds.
+    #[must_use]
+    pub fn retry_after_ms(&self) -> Option<u64> {
+        let milliseconds = self.retry_after?.as_millis();
+        Some(u64::try_from(milliseconds).unwrap_or(u64::MAX))
     }
 
     /// The body of an `error` frame.
@@ -56,7 +65,7 @@ impl WireError {
             code: self.code,
             message: self.message.clone().into_owned(),
             retryable: is_retryable(self.code),
-            retry_after_ms: self.retry_after_ms,
+            retry_after_ms: self.retry_after_ms(),
         }
     }
 }
@@ -73,6 +82,7 @@ pub const fn is_retryable(code: ErrorCode) -> bool {
         | ErrorCode::ProviderUnavailable
         | ErrorCode::ProviderRateLimited
         | ErrorCode::ProviderTimeout
+        | ErrorCode::ProviderBusy
         | ErrorCode::DatabaseUnavailable
         | ErrorCode::DatabaseBusy
         | ErrorCode::StoreUnavailable
@@ -143,6 +153,7 @@ pub const fn http_status(code: ErrorCode) -> u16 {
         | ErrorCode::ShuttingDown
         | ErrorCode::ProviderRateLimited
         | ErrorCode::ProviderQuotaExceeded
+        | ErrorCode::ProviderBusy
         | ErrorCode::DatabaseUnavailable
         | ErrorCode::DatabaseBusy
         | ErrorCode::StoreUnavailable
@@ -206,7 +217,29 @@ impl From<&LlmError> for WireError {
             LlmError::Answered {
                 kind, retry_after, ..
             } => answered(*kind).with_retry_after(*retry_after),
+            LlmError::CircuitOpen { retry_after, .. } => Self::new(
+                ErrorCode::ProviderUnavailable,
+                format!(
+                    "The language model has failed several times in a row. Please ask again in {}.",
+                    in_words(*retry_after)
+                ),
+            )
+            .with_retry_after(Some(*retry_after)),
+            LlmError::Busy { .. } => Self::new(
+                ErrorCode::ProviderBusy,
+                "Too many questions are waiting for the language model. Please ask again in a moment.",
+            )
+            .with_retry_after(Some(BUSY_RETRY_AFTER)),
         }
+    }
+}
+
+/// Rounded up: whoever comes back a moment too early comes in vain.
+fn in_words(wait: Duration) -> String {
+    match wait.as_millis().div_ceil(1_000) {
+        0 | 1 => "a second".to_owned(),
+        seconds @ 2..=90 => format!("{seconds} seconds"),
+        seconds => format!("{} minutes", seconds.div_ceil(60)),
     }
 }
 
@@ -404,10 +437,32 @@ mod tests {
             };
             WireError::from(&error).body().retry_after_ms
         };
-        assert_eq!(told(AnsweredKind::RateLimited), Some(1_501));
-        assert_eq!(told(AnsweredKind::Unavailable), Some(1_501));
+        assert_eq!(told(AnsweredKind::RateLimited), Some(1_500));
+        assert_eq!(told(AnsweredKind::Unavailable), Some(1_500));
         assert_eq!(told(AnsweredKind::QuotaExceeded), None);
         assert_eq!(told(AnsweredKind::Authentication), None);
+    }
+
+    #[test]
+    fn a_person_is_told_when_to_come_back() {
+        let open = |milliseconds| {
+            WireError::from(&LlmError::CircuitOpen {
+                provider: "openai",
+                retry_after: Duration::from_millis(milliseconds),
+            })
+        };
+        assert_eq!(open(4_200).retry_after_ms(), Some(4_200));
+        for (milliseconds, words) in [
+            (0, "in a second."),
+            (4_200, "in 5 seconds."),
+            (90_000, "in 90 seconds."),
+            (90_001, "in 2 minutes."),
+        ] {
+            assert!(
+                open(milliseconds).message.ends_with(words),
+                "{milliseconds}"
+            );
+        }
     }
 
     #[test]

@@ -3,11 +3,14 @@
 //! `conformance` and `faults` run over every dialect: another provider is one more [`Dialect`], and one more writer in the fake.
 
 mod conformance;
+mod examined;
+mod fallback;
 mod faults;
 mod quirks;
 mod requests;
 mod responses;
 mod retries;
+mod sharing;
 
 use std::sync::Arc;
 
@@ -76,6 +79,7 @@ fn config(dialect: Dialect, url: &str) -> LlmConfig {
     };
     let mut config = LlmConfig {
         provider: ProviderKind::Offline,
+        fallback: None,
         anthropic: provider.clone(),
         openai: provider,
         prompts_dir: None,

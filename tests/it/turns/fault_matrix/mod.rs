@@ -122,6 +122,9 @@ impl Stage {
             }
             // Nobody is to fail because the machine is busy.
             config.limits.pool_wait_timeout_ms = 60_000;
+            // All faults come at once, and none is to keep the others from being played.
+            config.limits.llm_breaker_failures_max = u32::MAX;
+            config.limits.llm_breaker_failure_percent_max = 100;
             if patience == Patience::Short {
                 config.limits.llm_retries_max = 1;
                 config.limits.llm_first_token_timeout_ms = 3_000;
