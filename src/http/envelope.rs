@@ -108,9 +108,9 @@ fn write_error(response: ServiceResponse<BoxBody>, id: &RequestId) -> ServiceRes
         .map(|error| error.wire().clone());
     let error = said.unwrap_or_else(|| unsaid(response.status()));
     let body = HttpErrorBody {
-        retry_after_ms: error.retry_after_ms(),
         error: error.message.into_owned(),
         code: error.code,
+        retry_after_ms: error.retry_after_ms,
         request_id: id.to_string(),
     };
     let text = serde_json::to_string(&body).unwrap_or_default();

@@ -8,8 +8,8 @@ use actix_web::{HttpResponse, ResponseError};
 use crate::protocol::error_code::ErrorCode;
 use crate::wire::errors::{WireError, http_status};
 
-/// When a client that was turned away for load may come back, in seconds, where nothing better is known.
-const RETRY_AFTER_SECONDS: u128 = 2;
+/// When a client that was turned away for load may come back, in milliseconds, where nothing better is known.
+const RETRY_AFTER_MS: u64 = 2_000;
 
 /// What a handler failed with. Its status is that of its code.
 #[derive(Debug)]
@@ -48,14 +48,12 @@ impl HttpError {
 impl<E: Into<WireError>> From<E> for HttpError {
     fn from(error: E) -> Self {
         let error = error.into();
-        // In whole seconds, rounded up (RFC 9110, section 10.2.3).
-        let known = error
-            .retry_after
-            .map(|wait| wait.as_millis().div_ceil(1_000));
-        let usual = matches!(http_status(error.code), 429 | 503).then_some(RETRY_AFTER_SECONDS);
-        let header = known
-            .or(usual)
-            .map(|seconds| (header::RETRY_AFTER, seconds.to_string()));
+        let known = error.retry_after_ms;
+        let usual = matches!(http_status(error.code), 429 | 503).then_some(RETRY_AFTER_MS);
+        let header = known.or(usual).map(|pause_ms| {
+            // Rounded up: who comes back a moment too early is turned away again.
+            (header::RETRY_AFTER, pause_ms.div_ceil(1_000).to_string())
+        });
         Self { error, header }
     }
 }

@@ -27,7 +27,7 @@ pub enum TlsFault {
     Expired,
     /// The certificate is for another host.
     WrongName,
-    /// The server does not speak TLS.
+    /// The server does not speak TLS: it answers something else, or closes the connection.
     NotTls,
     /// Anything else.
     Other,
@@ -64,6 +64,10 @@ impl ConnectFault {
         let kind = error.kind();
         if kind == io::ErrorKind::ConnectionRefused {
             return Some(Self::Refused);
+        }
+        if kind == io::ErrorKind::UnexpectedEof {
+            // There is nothing else to read before the first request.
+            return Some(Self::Tls(TlsFault::NotTls));
         }
         (kind == io::ErrorKind::TimedOut).then_some(Self::TimedOut)
     }
@@ -115,6 +119,8 @@ mod tests {
         check(expired, fault);
         let unknown = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
         check(unknown, Some(ConnectFault::Tls(TlsFault::Untrusted)));
+        let alien = rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType);
+        check(alien, Some(ConnectFault::Tls(TlsFault::NotTls)));
         // Words prove nothing.
         check(io::Error::other("connection refused: tls"), None);
     }

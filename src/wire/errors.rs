@@ -27,8 +27,8 @@ pub struct WireError {
     pub code: ErrorCode,
     /// A sentence for people.
     pub message: Cow<'static, str>,
-    /// How long to wait before another try, where that is known.
-    pub retry_after: Option<Duration>,
+    /// Milliseconds after which trying again makes sense, where that is known.
+    pub retry_after_ms: Option<u64>,
 }
 
 impl WireError {
@@ -38,24 +38,15 @@ impl WireError {
         Self {
             code,
             message: message.into(),
-            retry_after: None,
+            retry_after_ms: None,
         }
     }
 
-    /// Adds how long to wait before another try, where another try makes sense.
+    /// Says when to come back.
     #[must_use]
-    pub fn with_retry_after(mut self, retry_after: Option<Duration>) -> Self {
-        if is_retryable(self.code) {
-            self.retry_after = retry_after;
-        }
+    pub fn with_retry_after(mut self, pause: Duration) -> Self {
+        self.retry_after_ms = Some(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
         self
-    }
-
-    /// The same in whole milliseconds.
-    #[must_use]
-    pub fn retry_after_ms(&self) -> Option<u64> {
-        let milliseconds = self.retry_after?.as_millis();
-        Some(u64::try_from(milliseconds).unwrap_or(u64::MAX))
     }
 
     /// The body of an `error` frame.
@@ -65,7 +56,7 @@ impl WireError {
             code: self.code,
             message: self.message.clone().into_owned(),
             retryable: is_retryable(self.code),
-            retry_after_ms: self.retry_after_ms(),
+            retry_after_ms: self.retry_after_ms,
         }
     }
 }
@@ -216,7 +207,14 @@ impl From<&LlmError> for WireError {
             ),
             LlmError::Answered {
                 kind, retry_after, ..
-            } => answered(*kind).with_retry_after(*retry_after),
+            } => {
+                let error = answered(*kind);
+                match retry_after {
+                    // A key or a quota is not mended by waiting, whatever the provider's headers say.
+                    Some(pause) if is_retryable(error.code) => error.with_retry_after(*pause),
+                    Some(_) | None => error,
+                }
+            }
             LlmError::CircuitOpen { retry_after, .. } => Self::new(
                 ErrorCode::ProviderUnavailable,
                 format!(
@@ -224,12 +222,12 @@ impl From<&LlmError> for WireError {
                     in_words(*retry_after)
                 ),
             )
-            .with_retry_after(Some(*retry_after)),
+            .with_retry_after(*retry_after),
             LlmError::Busy { .. } => Self::new(
                 ErrorCode::ProviderBusy,
                 "Too many questions are waiting for the language model. Please ask again in a moment.",
             )
-            .with_retry_after(Some(BUSY_RETRY_AFTER)),
+            .with_retry_after(BUSY_RETRY_AFTER),
         }
     }
 }
@@ -451,7 +449,7 @@ mod tests {
                 retry_after: Duration::from_millis(milliseconds),
             })
         };
-        assert_eq!(open(4_200).retry_after_ms(), Some(4_200));
+        assert_eq!(open(4_200).retry_after_ms, Some(4_200));
         for (milliseconds, words) in [
             (0, "in a second."),
             (4_200, "in 5 seconds."),

@@ -20,6 +20,7 @@ mod providers;
 mod readme;
 mod rest;
 mod schema_context;
+mod schemas;
 mod shutdown;
 mod socket;
 mod sse;

@@ -4,6 +4,7 @@
 mod acceptance;
 mod audit_rows;
 mod cancel;
+mod cancel_everywhere;
 mod client;
 mod database_faults;
 mod django_client;
@@ -16,3 +17,4 @@ mod repair;
 mod rig;
 mod store_faults;
 mod streaming;
+mod waiting;

@@ -1,7 +1,8 @@
 //! Every fault of `faults`, in every dialect, in the call that writes SQL and in the one that writes prose, through the whole
 //! server: one final frame with the right code, as many calls as there may be, and nothing left behind.
 //!
-//! All cases of a dialect run at once. A case marks its question, and the provider answers by the mark.
+//! The cases of a dialect run at once, those that end in a timeout after the others. A case marks its question, and the provider
+//! answers by the mark.
 
 mod faults;
 mod no_connection;
@@ -37,6 +38,9 @@ async fn chat_completions_with_every_fault_ends_each_question_once() {
 async fn openai_responses_with_every_fault_ends_each_question_once() {
     play_all(Dialect::Responses).await;
 }
+
+/// How often a case is played again whose fault was not reached.
+const REPLAYS_MAX: usize = 5;
 
 /// The calls of a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -127,9 +131,9 @@ impl Stage {
             config.limits.llm_breaker_failure_percent_max = 100;
             if patience == Patience::Short {
                 config.limits.llm_retries_max = 1;
-                config.limits.llm_first_token_timeout_ms = 3_000;
-                config.limits.llm_idle_timeout_ms = 3_000;
-                config.limits.llm_total_timeout_ms = 9_000;
+                config.limits.llm_first_token_timeout_ms = 4_000;
+                config.limits.llm_idle_timeout_ms = 4_000;
+                config.limits.llm_total_timeout_ms = 12_000;
             }
         })
         .await;
@@ -148,10 +152,23 @@ impl Stage {
             .unwrap_or(0)
     }
 
+    fn forget(&self, case: Case) {
+        let mut calls = self.calls.lock().expect("the counts");
+        calls.retain(|(index, call, _), _| (*index, *call) != (case.index, case.call));
+    }
+
     async fn play(&self, case: Case) {
         let mut client = Client::connect(&self.server).await;
         let question = format!("How many customers are there? {}", case.mark());
-        let transcript = client.ask(&question).await;
+        let mut transcript = client.ask(&question).await;
+        for _ in 0..REPLAYS_MAX {
+            if case.fault().patience == Patience::Long || self.count(case, case.call) > 0 {
+                break;
+            }
+            // On a busy machine the good call before it ran out of time: the fault has not been played.
+            self.forget(case);
+            transcript = client.ask(&question).await;
+        }
         client.assert_quiet().await;
         // Shown only if the test fails.
         println!("{} in the {:?} call", case.fault().name, case.call);
@@ -217,11 +234,12 @@ async fn play_all(dialect: Dialect) {
     let cases = (0..FAULTS.len())
         .flat_map(|index| [Call::Sql, Call::Prose].map(|call| Case { index, call }));
     let cases: Vec<Case> = cases.collect();
-    join_all(cases.iter().map(|case| match case.fault().patience {
-        Patience::Long => long.play(*case),
-        Patience::Short => short.play(*case),
-    }))
-    .await;
+    for (stage, patience) in [(&long, Patience::Long), (&short, Patience::Short)] {
+        let cases = cases
+            .iter()
+            .filter(|case| case.fault().patience == patience);
+        join_all(cases.map(|case| stage.play(*case))).await;
+    }
 
     let mut calls_count = 0;
     for stage in [long, short] {
