@@ -8,7 +8,7 @@ use super::error::{ConfigError, ConfigFault, Source};
 use super::layers::Layers;
 use super::{
     Config, ConversationsConfig, DatabaseConfig, FallbackConfig, Limits, LlmConfig, LogConfig,
-    PolicyConfig, ProviderConfig, ProviderKind, ServerConfig, StateConfig, StorageKind,
+    OpenAiApi, PolicyConfig, ProviderConfig, ProviderKind, ServerConfig, StateConfig, StorageKind,
 };
 
 /// Found in the working directory when no file is named.
@@ -232,7 +232,18 @@ fn provider(layers: &mut Layers, prefix: &str) -> ProviderConfig {
     if !base_url.starts_with("https://") && !base_url.starts_with("http://") {
         layers.reject(&base_url_name, "must begin with https:// or http://");
     }
+    let api_name = format!("{prefix}_API");
+    let api = match text(layers, &api_name).to_ascii_lowercase().as_str() {
+        "chat" | "" => OpenAiApi::Chat,
+        "responses" => OpenAiApi::Responses,
+        _ => {
+            layers.reject(&api_name, "must be chat or responses");
+            OpenAiApi::default()
+        }
+    };
     ProviderConfig {
+        api,
+        api_key_header: text(layers, &format!("{prefix}_API_KEY_HEADER")),
         api_key: secret(layers, &format!("{prefix}_API_KEY")),
         model: text(layers, &format!("{prefix}_MODEL")),
         base_url: base_url.trim_end_matches('/').to_owned(),

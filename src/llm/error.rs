@@ -47,7 +47,7 @@ pub enum LlmError {
         status: u16,
         /// The provider's words, shortened, for the log only.
         message: String,
-        /// How long the provider asks to wait; `None` where it did not say.
+        /// How long the provider asks to be left alone, at most a day; `None` where it does not say.
         retry_after: Option<Duration>,
     },
     /// The provider has failed so often that it is not asked for a while.
@@ -126,6 +126,12 @@ pub enum LlmSetupError {
     /// The key holds characters that no HTTP header can carry.
     #[error("{setting} holds a line break or another character that no key has: copy it again")]
     Key {
+        /// The setting.
+        setting: &'static str,
+    },
+    /// The header for the key has no name that a header can have.
+    #[error("{setting} is not the name of a header, such as authorization or api-key")]
+    KeyHeader {
         /// The setting.
         setting: &'static str,
     },

@@ -17,6 +17,7 @@ mod openai;
 mod provider;
 mod queue;
 mod reply;
+mod responses;
 mod retry;
 mod sse;
 
@@ -25,7 +26,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
-use reqwest::header::HeaderValue;
+use reqwest::header::{HeaderName, HeaderValue};
 
 pub use error::{LlmError, LlmSetupError};
 
@@ -36,7 +37,7 @@ use self::lane::Lane;
 use self::notice::CallNotices;
 use self::provider::HttpProvider;
 use self::queue::{CallQueue, QueueSettings};
-use crate::config::{Limits, LlmConfig, ProviderConfig, ProviderKind};
+use crate::config::{Limits, LlmConfig, OpenAiApi, ProviderConfig, ProviderKind};
 use crate::domain::usage::TokenUsage;
 
 /// The configured provider, with its fallback behind it where there is one; `None` means that the engine in `offline` answers.
@@ -126,11 +127,24 @@ fn dialect(config: &LlmConfig, kind: ProviderKind) -> Result<Option<Spoken<'_>>,
                 .map_err(|_| LlmSetupError::ApiVersion)?;
             Some((Box::new(anthropic::Anthropic { version }), config))
         }
-        ProviderKind::OpenAi => {
-            let config = &config.openai;
-            let tokens_max_field = config.tokens_max_field.clone();
-            Some((Box::new(openai::OpenAi { tokens_max_field }), config))
-        }
+        ProviderKind::OpenAi => Some((openai_dialect(&config.openai)?, &config.openai)),
+    })
+}
+
+/// The one of OpenAI's APIs that is set.
+fn openai_dialect(config: &ProviderConfig) -> Result<Box<dyn Dialect>, LlmSetupError> {
+    let key_header =
+        HeaderName::from_bytes(config.api_key_header.trim().as_bytes()).map_err(|_| {
+            LlmSetupError::KeyHeader {
+                setting: "OPENAI_API_KEY_HEADER",
+            }
+        })?;
+    Ok(match config.api {
+        OpenAiApi::Chat => Box::new(openai::OpenAi {
+            tokens_max_field: config.tokens_max_field.clone(),
+            key_header,
+        }),
+        OpenAiApi::Responses => Box::new(responses::Responses { key_header }),
     })
 }
 

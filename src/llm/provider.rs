@@ -201,7 +201,7 @@ impl HttpProvider {
             None => answer.transient,
         };
         Err(FailedTry {
-            error: self.answered(status, &answer, request_id.as_deref(), hint.wait),
+            error: self.answered(status, &answer, request_id.as_deref(), hint.retry_after()),
             transient,
             wait: hint.wait,
         })

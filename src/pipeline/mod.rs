@@ -292,22 +292,18 @@ impl Pipeline {
             source,
         })?;
         let mut reply = prose.text;
-        let addition = match prose.finish {
-            FinishReason::Complete if reply.trim().is_empty() => {
-                Some(offline::narrate(subject.question, &result))
-            }
-            FinishReason::Complete => None,
-            FinishReason::TokensMax => {
-                Some("\n\n(The answer was cut off here: it was too long.)".to_owned())
-            }
-            FinishReason::Refused(_) | FinishReason::Filtered if reply.trim().is_empty() => {
-                Some(offline::narrate(subject.question, &result))
-            }
+        let mut addition = String::new();
+        if reply.trim().is_empty() {
+            addition.push_str(&offline::narrate(subject.question, &result));
+        }
+        addition.push_str(match prose.finish {
+            FinishReason::Complete => "",
+            FinishReason::TokensMax => "\n\n(The answer was cut off here: it was too long.)",
             FinishReason::Refused(_) | FinishReason::Filtered => {
-                Some("\n\n(The model stopped here and declined to go on.)".to_owned())
+                "\n\n(The model stopped here and declined to go on.)"
             }
-        };
-        if let Some(addition) = addition {
+        });
+        if !addition.is_empty() {
             reply.push_str(&addition);
             let _ = events.send(TurnEvent::Token(addition)).await;
         }

@@ -210,10 +210,14 @@ impl From<&LlmError> for WireError {
             ),
             LlmError::Answered {
                 kind, retry_after, ..
-            } => match retry_after {
-                Some(pause) => answered(*kind).with_retry_after(*pause),
-                None => answered(*kind),
-            },
+            } => {
+                let error = answered(*kind);
+                match retry_after {
+                    // A key or a quota is not mended by waiting, whatever the provider's headers say.
+                    Some(pause) if is_retryable(error.code) => error.with_retry_after(*pause),
+                    Some(_) | None => error,
+                }
+            }
             LlmError::CircuitOpen { retry_after, .. } => Self::new(
                 ErrorCode::ProviderUnavailable,
                 format!(
@@ -423,6 +427,25 @@ mod tests {
                 assert!(!message.contains(word), "{message}");
             }
         }
+    }
+
+    #[test]
+    fn when_to_come_back_is_told_only_where_coming_back_helps() {
+        let wait = Some(Duration::from_micros(1_500_001));
+        let told = |kind| {
+            let error = LlmError::Answered {
+                provider: "openai",
+                kind,
+                status: 429,
+                message: String::new(),
+                retry_after: wait,
+            };
+            WireError::from(&error).body().retry_after_ms
+        };
+        assert_eq!(told(AnsweredKind::RateLimited), Some(1_500));
+        assert_eq!(told(AnsweredKind::Unavailable), Some(1_500));
+        assert_eq!(told(AnsweredKind::QuotaExceeded), None);
+        assert_eq!(told(AnsweredKind::Authentication), None);
     }
 
     #[test]

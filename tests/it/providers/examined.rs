@@ -3,9 +3,9 @@
 use db_chat::config::{FallbackConfig, Limits, LlmConfig, ProviderKind};
 use db_chat::llm::examine::{FaultKind, ProviderFault, examine_all};
 
-use super::{KEY, config, for_each_dialect};
+use super::{Dialect, KEY, config, for_each_dialect};
 use crate::support::fake_provider::{FakeProvider, Reply, Stop};
-use crate::support::tls_listener::TlsListener;
+use crate::support::tls_front::{Authority, TlsFront};
 
 fn limits() -> Limits {
     Limits {
@@ -60,7 +60,7 @@ async fn a_provider_that_answers_has_no_fault_however_short_the_answer() {
             assert_eq!(fault(&config(kind, &fake.url())).await, None);
         }
         let body = fake.request(0).await.body;
-        let capped = ["max_tokens", "max_completion_tokens"];
+        let capped = ["max_tokens", "max_completion_tokens", "max_output_tokens"];
         assert!(capped.iter().any(|field| body[field] == 16), "{body}");
     })
     .await;
@@ -161,7 +161,7 @@ async fn each_answer_that_is_none_is_told_in_plain_words() {
 async fn a_missing_key_is_told_from_a_wrong_one() {
     let fake = FakeProvider::start().await;
     fake.push(Reply::error(401, "invalid_api_key"));
-    let mut config = config(ProviderKind::OpenAi, &fake.url());
+    let mut config = config(Dialect::Chat, &fake.url());
     config.openai.api_key = None;
     let fault = fault(&config).await.unwrap();
     assert_eq!(fault.advice, "it wants a key: set OPENAI_API_KEY");
@@ -169,7 +169,7 @@ async fn a_missing_key_is_told_from_a_wrong_one() {
 
 /// This base URL means this.
 async fn check_url(url: &str, expected: FaultKind, word: &str) {
-    for kind in super::dialects() {
+    for kind in Dialect::ALL {
         let fault = fault(&config(kind, url)).await.unwrap();
         assert_eq!(fault.kind, expected, "{url}: {fault:?}");
         assert!(
@@ -182,9 +182,9 @@ async fn check_url(url: &str, expected: FaultKind, word: &str) {
 
 #[tokio::test]
 async fn a_certificate_that_nobody_vouches_for_is_named_as_such() {
-    let listener = TlsListener::start().await;
-    let url = format!("https://{}", listener.address);
-    check_url(&url, FaultKind::Tls, "self-signed").await;
+    let fake = FakeProvider::start().await;
+    let front = TlsFront::start(fake.address(), &Authority::new()).await;
+    check_url(&front.url(), FaultKind::Tls, "self-signed").await;
 }
 
 #[tokio::test]
@@ -216,8 +216,8 @@ async fn the_fallback_is_called_too_and_its_faults_name_its_own_settings() {
             provider: ProviderKind::OpenAi,
             model: Some("model-2".to_owned()),
         }),
-        openai: config(ProviderKind::OpenAi, &fallback.url()).openai,
-        ..config(ProviderKind::Anthropic, &primary.url())
+        openai: config(Dialect::Chat, &fallback.url()).openai,
+        ..config(Dialect::Anthropic, &primary.url())
     };
     let examined = examine_all(&config, &limits()).await.unwrap();
     let told: Vec<_> = examined

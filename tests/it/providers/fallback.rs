@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use db_chat::config::{FallbackConfig, Limits, LlmConfig, ProviderKind};
+use db_chat::config::{FallbackConfig, Limits, LlmConfig};
 use db_chat::llm::LlmProvider;
 use db_chat::llm::notice::{CallNotice, CallNotices};
 
-use super::{call, collect, config, connect_with, request};
+use super::{Dialect, call, collect, config, connect_with, request};
 use crate::support::fake_provider::{FakeProvider, Reply, within};
 
 /// A provider and one of the other dialect that stands in for it, each with a fake of its own.
@@ -16,9 +16,11 @@ struct Pair {
     provider: Arc<dyn LlmProvider>,
 }
 
-const PAIRS: [(ProviderKind, ProviderKind); 2] = [
-    (ProviderKind::Anthropic, ProviderKind::OpenAi),
-    (ProviderKind::OpenAi, ProviderKind::Anthropic),
+const PAIRS: [(Dialect, Dialect); 4] = [
+    (Dialect::Anthropic, Dialect::Chat),
+    (Dialect::Chat, Dialect::Anthropic),
+    (Dialect::Anthropic, Dialect::Responses),
+    (Dialect::Responses, Dialect::Anthropic),
 ];
 
 /// One try each, and little patience.
@@ -31,19 +33,17 @@ fn limits() -> Limits {
     }
 }
 
-async fn pair(kinds: (ProviderKind, ProviderKind), limits: &Limits) -> Pair {
+async fn pair(kinds: (Dialect, Dialect), limits: &Limits) -> Pair {
     let (primary, fallback) = (FakeProvider::start().await, FakeProvider::start().await);
     let of_primary = config(kinds.0, &primary.url());
     let of_fallback = config(kinds.1, &fallback.url());
     let (anthropic, openai) = match kinds.0 {
-        ProviderKind::Anthropic => (of_primary.anthropic.clone(), of_fallback.openai),
-        ProviderKind::OpenAi | ProviderKind::Offline => {
-            (of_fallback.anthropic, of_primary.openai.clone())
-        }
+        Dialect::Anthropic => (of_primary.anthropic.clone(), of_fallback.openai),
+        Dialect::Chat | Dialect::Responses => (of_fallback.anthropic, of_primary.openai.clone()),
     };
     let config = LlmConfig {
         fallback: Some(FallbackConfig {
-            provider: kinds.1,
+            provider: of_fallback.provider,
             model: Some("model-2".to_owned()),
         }),
         anthropic,
