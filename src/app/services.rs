@@ -18,6 +18,7 @@ use crate::pipeline::{Engine, Pipeline, PipelineParts};
 use crate::postgres::catalog::CatalogCache;
 use crate::postgres::pool::{DatabasePool, PoolLimits, PoolSetupError, connection_options};
 use crate::protocol::error_code::ErrorCode;
+use crate::redis::{RedisConnection, RedisUrlError};
 use crate::state::{AuditLog, StateDatabase};
 use crate::wire::errors::{WireError, outcome_code};
 use crate::wire::relay::{RunTurn, chain};
@@ -83,8 +84,15 @@ pub enum ServicesError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The conversation store's settings.
+    /// The address of Redis.
     #[error("REDIS_URL cannot be used")]
+    Redis {
+        /// Why.
+        #[source]
+        source: RedisUrlError,
+    },
+    /// The conversation store's settings.
+    #[error("CONVERSATION_STORAGE_TYPE cannot be used")]
     Store {
         /// Why.
         #[source]
@@ -115,8 +123,10 @@ impl Services {
             .map_err(|source| ServicesError::Policy { source })?;
         let catalog = CatalogCache::new(pool.clone(), policy, SCHEMA_RECHECK);
         warm_up(&catalog).await;
-        let store = conversations::connect(&config.conversations, limits)
+        let redis = RedisConnection::open(&config.conversations, limits)
             .await
+            .map_err(|source| ServicesError::Redis { source })?;
+        let store = conversations::open(&config.conversations, limits, redis.as_ref())
             .map_err(|source| ServicesError::Store { source })?;
         let provider =
             llm::connect(&config.llm, limits).map_err(|source| ServicesError::Llm { source })?;

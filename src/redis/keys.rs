@@ -1,26 +1,28 @@
 //! Every key that db-chat writes to Redis, and nothing else that names one.
 //!
-//! The conversation's id stands in braces: Redis Cluster hashes only what is between them, so all
-//! keys of one conversation live in one slot, and a script may touch them together.
+//! Redis Cluster hashes only what stands in braces, so keys with the same text there live in one slot, and a script may
+//! touch them together.
 
 use crate::domain::ids::ConversationId;
 
 /// Makes keys under one prefix.
 #[derive(Debug, Clone)]
-pub(super) struct Keys {
+pub struct Keys {
     prefix: String,
 }
 
 impl Keys {
     /// Keys that begin with `prefix` as it is.
-    pub(super) fn new(prefix: &str) -> Self {
+    #[must_use]
+    pub fn new(prefix: &str) -> Self {
         Self {
             prefix: prefix.to_owned(),
         }
     }
 
-    /// A list: the turns of one conversation, oldest first, each as `codec` writes it.
-    pub(super) fn turns(&self, id: ConversationId) -> String {
+    /// A list: the turns of one conversation, oldest first, each as `conversations::codec` writes it.
+    #[must_use]
+    pub fn turns(&self, id: ConversationId) -> String {
         format!("{}conversation:{{{id}}}:turns", self.prefix)
     }
 }
