@@ -26,13 +26,6 @@ use crate::wire::relay::TurnRelay;
 pub use services::{Services, ServicesError};
 use shutdown::Lifecycle;
 
-/// For the head of a request to arrive.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long an HTTP connection may be idle: above the 60 seconds after which common load balancers drop
-/// theirs, so that it is never this side that drops one under a request.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-
 /// For the audit log's last rows to be written.
 const AUDIT_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -153,8 +146,8 @@ impl Application {
                 .configure(routes(doors.clone()))
         })
         .on_connect(move |connection, _| bound_writes(connection, write_timeout_ms))
-        .client_request_timeout(HEAD_TIMEOUT)
-        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(Duration::from_millis(config.limits.head_timeout_ms))
+        .keep_alive(Duration::from_millis(config.limits.keep_alive_timeout_ms))
         // A client that closes its side has gone; its question is stopped.
         .h1_allow_half_closed(false)
         .shutdown_timeout(shutdown::WORKERS_SECONDS)

@@ -253,6 +253,12 @@ fn limits(layers: &mut Layers) -> Limits {
         write_timeout_ms: limit(layers, "WRITE_TIMEOUT_MS"),
         questions_in_flight_max: limit(layers, "QUESTIONS_IN_FLIGHT_MAX"),
         connections_max: limit(layers, "CONNECTIONS_MAX"),
+        connections_per_principal_max: limit(layers, "CONNECTIONS_PER_PRINCIPAL_MAX"),
+        connections_per_address_max: limit(layers, "CONNECTIONS_PER_ADDRESS_MAX"),
+        questions_per_minute_max: limit(layers, "QUESTIONS_PER_MINUTE_MAX"),
+        head_timeout_ms: limit(layers, "HEAD_TIMEOUT_MS"),
+        body_timeout_ms: limit(layers, "BODY_TIMEOUT_MS"),
+        keep_alive_timeout_ms: limit(layers, "KEEP_ALIVE_TIMEOUT_MS"),
         shutdown_timeout_ms: limit(layers, "SHUTDOWN_TIMEOUT_MS"),
     };
     // PostgreSQL keeps its timeouts in 31 bits and refuses what is larger, with every query.

@@ -3,6 +3,7 @@
 
 mod assets;
 mod body;
+mod caller;
 mod conversations;
 mod envelope;
 mod health;
@@ -113,6 +114,7 @@ pub fn routes(doors: web::Data<Doors>) -> impl FnOnce(&mut web::ServiceConfig) {
 /// What browsers on other sites may call, if their origin is allowed.
 fn api() -> impl HttpServiceFactory {
     web::scope("/api/chat")
+        .wrap(from_fn(caller::identify))
         .wrap(from_fn(origins::guard))
         .service(
             resource("/query")
@@ -123,12 +125,17 @@ fn api() -> impl HttpServiceFactory {
             resource("/schema-info"),
             web::to(schema_info::schema_info),
         ))
+        .service(readable(
+            resource("/conversations"),
+            web::to(conversations::list),
+        ))
         .service(
             resource("/conversations/{id}")
                 .route(web::get().to(conversations::history))
                 .route(web::head().to(conversations::history))
+                .route(web::patch().to(conversations::rename))
                 .route(web::delete().to(conversations::forget))
-                .default_service(web::to(only_get_and_delete)),
+                .default_service(web::to(only_get_patch_and_delete)),
         )
         .default_service(web::to(not_found))
 }
@@ -161,6 +168,9 @@ async fn only_post() -> Result<HttpResponse, HttpError> {
     std::future::ready(Err(HttpError::method_not_allowed("POST"))).await
 }
 
-async fn only_get_and_delete() -> Result<HttpResponse, HttpError> {
-    std::future::ready(Err(HttpError::method_not_allowed("GET, HEAD, DELETE"))).await
+async fn only_get_patch_and_delete() -> Result<HttpResponse, HttpError> {
+    std::future::ready(Err(HttpError::method_not_allowed(
+        "GET, HEAD, PATCH, DELETE",
+    )))
+    .await
 }

@@ -179,7 +179,7 @@ pub(super) async fn guard(
         let response = HttpResponse::NoContent()
             .insert_header((
                 header::ACCESS_CONTROL_ALLOW_METHODS,
-                "GET, POST, DELETE, OPTIONS",
+                "GET, POST, PATCH, DELETE, OPTIONS",
             ))
             .insert_header((
                 header::ACCESS_CONTROL_ALLOW_HEADERS,

@@ -7,12 +7,11 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::connection;
-use crate::domain::caller::Caller;
-use crate::domain::principal::Principal;
 use crate::protocol::error_code::ErrorCode;
 use crate::wire::errors::WireError;
 
 use super::Doors;
+use super::caller::caller;
 use super::problem::HttpError;
 
 /// Lets a client in, or says why not.
@@ -42,10 +41,7 @@ pub(super) async fn upgrade(
                 "Too many connections are open. Please try again in a moment.",
             )
         })?;
-    let caller = Caller {
-        principal: Principal::anonymous(),
-        address: request.peer_addr().map(|peer| peer.ip()),
-    };
+    let caller = caller(&request);
     connection::open(
         &request,
         payload.into_inner(),

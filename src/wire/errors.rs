@@ -64,6 +64,9 @@ pub const fn is_retryable(code: ErrorCode) -> bool {
     match code {
         ErrorCode::TooManyQuestions
         | ErrorCode::TooManyConnections
+        | ErrorCode::RateLimited
+        | ErrorCode::ConnectionLimit
+        | ErrorCode::AuthenticationUnavailable
         | ErrorCode::ShuttingDown
         | ErrorCode::RequestTimeout
         | ErrorCode::ModelReplyInvalid
@@ -90,6 +93,11 @@ pub const fn is_retryable(code: ErrorCode) -> bool {
         | ErrorCode::UpgradeRequired
         | ErrorCode::HeadersTooLarge
         | ErrorCode::OriginNotAllowed
+        | ErrorCode::AuthenticationRequired
+        | ErrorCode::InvalidCredentials
+        | ErrorCode::TokenExpired
+        | ErrorCode::LoginRequired
+        | ErrorCode::HostNotAllowed
         | ErrorCode::ConversationNotFound
         | ErrorCode::RequestNotFound
         | ErrorCode::ProviderAuthentication
@@ -122,6 +130,10 @@ pub const fn http_status(code: ErrorCode) -> u16 {
         | ErrorCode::QuestionInvalid
         | ErrorCode::InvalidConversationId
         | ErrorCode::InvalidRequestId => 400,
+        ErrorCode::AuthenticationRequired
+        | ErrorCode::InvalidCredentials
+        | ErrorCode::TokenExpired
+        | ErrorCode::LoginRequired => 401,
         ErrorCode::OriginNotAllowed => 403,
         ErrorCode::NotFound | ErrorCode::ConversationNotFound | ErrorCode::RequestNotFound => 404,
         ErrorCode::MethodNotAllowed => 405,
@@ -129,14 +141,16 @@ pub const fn http_status(code: ErrorCode) -> u16 {
         ErrorCode::DuplicateRequestId => 409,
         ErrorCode::RequestTooLarge => 413,
         ErrorCode::UnsupportedMediaType => 415,
+        ErrorCode::HostNotAllowed => 421,
         ErrorCode::UpgradeRequired => 426,
-        ErrorCode::TooManyQuestions => 429,
+        ErrorCode::TooManyQuestions | ErrorCode::RateLimited | ErrorCode::ConnectionLimit => 429,
         ErrorCode::HeadersTooLarge => 431,
         ErrorCode::Internal => 500,
         ErrorCode::ProviderUnavailable
         | ErrorCode::ProviderAuthentication
         | ErrorCode::ProviderRejected => 502,
         ErrorCode::TooManyConnections
+        | ErrorCode::AuthenticationUnavailable
         | ErrorCode::ShuttingDown
         | ErrorCode::ProviderRateLimited
         | ErrorCode::ProviderQuotaExceeded
@@ -266,6 +280,7 @@ impl From<&StoreError> for WireError {
                 ErrorCode::StoreUnavailable,
                 "Conversations cannot be read or saved right now. Please try again in a moment.",
             ),
+            StoreError::NotOwned => Self::conversation_not_found(),
             StoreError::Corrupt { .. } => Self::new(
                 ErrorCode::Internal,
                 "This conversation cannot be read any more. Please start a new one.",
@@ -328,6 +343,15 @@ impl WireError {
         Self::new(
             ErrorCode::Internal,
             "Something went wrong inside the server. Please try again; if it stays, tell the operator the request id.",
+        )
+    }
+
+    /// There is no such conversation, or it is of somebody else: the same words for both.
+    #[must_use]
+    pub fn conversation_not_found() -> Self {
+        Self::new(
+            ErrorCode::ConversationNotFound,
+            "There is no such conversation. It may have been forgotten after a time without use.",
         )
     }
 
