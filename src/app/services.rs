@@ -39,6 +39,8 @@ pub struct Services {
     pub schema: SchemaSource,
     /// What `/readyz` asks.
     pub checks: Vec<Check>,
+    /// The connection that instances share; `None` where no Redis is configured.
+    pub redis: Option<RedisConnection>,
     /// The audit log, to be closed at the end; `None` where no state database is set.
     pub audit: Option<AuditLog>,
 }
@@ -195,6 +197,7 @@ impl Services {
                 Box::pin(async move { catalog.snapshot().await })
             }),
             checks,
+            redis,
             audit,
         })
     }

@@ -75,6 +75,8 @@ pub struct Limits {
     /// How long an HTTP connection may be idle: above the 60 seconds after which common load balancers drop
     /// theirs, so that it is never this side that drops one under a request.
     pub keep_alive_timeout_ms: u64,
+    /// Between two fetches of the keys of the tokens' issuer, however many tokens name keys that are not known.
+    pub jwks_fetch_pause_ms: u64,
     /// For answers in flight when the server is told to stop.
     pub shutdown_timeout_ms: u64,
 }
@@ -117,6 +119,7 @@ impl Default for Limits {
             head_timeout_ms: 10_000,
             body_timeout_ms: 10_000,
             keep_alive_timeout_ms: 75_000,
+            jwks_fetch_pause_ms: 10_000,
             shutdown_timeout_ms: 25_000,
         }
     }

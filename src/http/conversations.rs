@@ -10,6 +10,7 @@ use crate::wire::errors::WireError;
 use crate::wire::history::{conversation_body, list_body, parse_title};
 use crate::wire::questions::parse_conversation_id;
 
+use super::caller::unauthorized;
 use super::problem::HttpError;
 use super::{Doors, body};
 
@@ -19,12 +20,10 @@ pub(super) async fn list(
     doors: web::Data<Doors>,
 ) -> Result<HttpResponse, HttpError> {
     if caller.principal.is_anonymous() {
-        return Err(WireError::new(
+        return Err(unauthorized(
             ErrorCode::LoginRequired,
-            "Lists of conversations belong to somebody who has signed in, and this server lets everybody in unnamed. \
-             The operator can set DB_CHAT_API_KEYS or DB_CHAT_JWT_….",
-        )
-        .into());
+            "A list of conversations needs a login, and this server lets everybody in unnamed. The operator can set up keys or tokens.",
+        ));
     }
     let summaries = doors
         .store

@@ -45,6 +45,22 @@ impl Keys {
         )
     }
 
+    /// A text that expires: whose ticket it is, by the ticket's hash.
+    #[must_use]
+    pub fn ticket(&self, hash: &str) -> String {
+        format!("{}ticket:{hash}", self.prefix)
+    }
+
+    /// A number that expires: when the allowance of questions will be whole again (ms), as `limits::question_rate` counts.
+    #[must_use]
+    pub fn question_rate(&self, subject: &Principal) -> String {
+        format!(
+            "{}principal:{{{}}}:question_rate",
+            self.prefix,
+            Self::owner(subject)
+        )
+    }
+
     /// A principal as it stands in keys and values: short, without braces, and without anybody's name.
     #[must_use]
     pub fn owner(principal: &Principal) -> String {

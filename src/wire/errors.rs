@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::conversations::StoreError;
 use crate::domain::question::QuestionFault;
+use crate::limits::RateError;
 use crate::llm::LlmError;
 use crate::llm::error::AnsweredKind;
 use crate::pipeline::error::TurnError;
@@ -194,6 +195,7 @@ impl From<&TurnError> for WireError {
             TurnError::Llm { source, purpose: _ } => source.into(),
             TurnError::Database { source } => source.into(),
             TurnError::Store { source } => source.into(),
+            TurnError::Rate { source } => source.into(),
             TurnError::Internal { problem: _ } => Self::internal(),
         }
     }
@@ -284,6 +286,22 @@ impl From<&StoreError> for WireError {
             StoreError::Corrupt { .. } => Self::new(
                 ErrorCode::Internal,
                 "This conversation cannot be read any more. Please start a new one.",
+            ),
+        }
+    }
+}
+
+impl From<&RateError> for WireError {
+    fn from(error: &RateError) -> Self {
+        match error {
+            RateError::Exceeded { retry_after } => Self::new(
+                ErrorCode::RateLimited,
+                "That were too many questions in a minute. Please wait a moment before the next one.",
+            )
+            .with_retry_after(*retry_after),
+            RateError::Unavailable { .. } => Self::new(
+                ErrorCode::StoreUnavailable,
+                "Questions cannot be taken right now. Please try again in a moment.",
             ),
         }
     }

@@ -298,7 +298,7 @@ async fn allowed_pages_may_call_the_api_and_read_the_request_id() {
     assert_eq!(response.status(), 200);
     assert_eq!(
         response.headers()["access-control-expose-headers"],
-        "x-request-id"
+        "x-request-id, retry-after"
     );
 
     let response = preflight("https://evil.test").await.expect("a response");
