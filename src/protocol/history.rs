@@ -1,12 +1,13 @@
 //! Conversations: the body of `GET /api/chat/conversations/{id}/`, and lists of them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::answer::ColumnBody;
 
 /// A conversation.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ConversationBody {
     /// Its name.
     pub conversation_id: String,
@@ -17,7 +18,7 @@ pub struct ConversationBody {
 }
 
 /// One question with what was answered. Rows are the first ones only, as many as the store keeps.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct TurnBody {
     /// The client's reference for the question.
     pub request_id: String,
@@ -40,14 +41,14 @@ pub struct TurnBody {
 }
 
 /// The body of `GET /api/chat/conversations/`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ConversationListBody {
     /// The one used last on top; at most 100.
     pub conversations: Vec<ConversationSummaryBody>,
 }
 
 /// One conversation in a list.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ConversationSummaryBody {
     /// Its name.
     pub id: String,
@@ -62,7 +63,7 @@ pub struct ConversationSummaryBody {
 }
 
 /// The body of `PATCH /api/chat/conversations/{id}/`, and of the answer to it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConversationTitleBody {
     /// What it is to be called.
     pub title: String,
