@@ -18,6 +18,7 @@ use crate::pipeline::{Engine, Pipeline, PipelineParts};
 use crate::postgres::catalog::CatalogCache;
 use crate::postgres::pool::{DatabasePool, PoolLimits, PoolSetupError, connection_options};
 use crate::protocol::error_code::ErrorCode;
+use crate::redis::{RedisConnection, RedisUrlError};
 use crate::state::{AuditLog, StateDatabase};
 use crate::wire::errors::{WireError, outcome_code};
 use crate::wire::relay::{RunTurn, chain};
@@ -38,6 +39,8 @@ pub struct Services {
     pub schema: SchemaSource,
     /// What `/readyz` asks.
     pub checks: Vec<Check>,
+    /// The connection that instances share; `None` where no Redis is configured.
+    pub redis: Option<RedisConnection>,
     /// The audit log, to be closed at the end; `None` where no state database is set.
     pub audit: Option<AuditLog>,
 }
@@ -83,8 +86,15 @@ pub enum ServicesError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The conversation store's settings.
+    /// The address of Redis.
     #[error("REDIS_URL cannot be used")]
+    Redis {
+        /// Why.
+        #[source]
+        source: RedisUrlError,
+    },
+    /// The conversation store's settings.
+    #[error("CONVERSATION_STORAGE_TYPE cannot be used")]
     Store {
         /// Why.
         #[source]
@@ -115,8 +125,10 @@ impl Services {
             .map_err(|source| ServicesError::Policy { source })?;
         let catalog = CatalogCache::new(pool.clone(), policy, SCHEMA_RECHECK);
         warm_up(&catalog).await;
-        let store = conversations::connect(&config.conversations, limits)
+        let redis = RedisConnection::open(&config.conversations, limits)
             .await
+            .map_err(|source| ServicesError::Redis { source })?;
+        let store = conversations::open(&config.conversations, limits, redis.as_ref())
             .map_err(|source| ServicesError::Store { source })?;
         let provider =
             llm::connect(&config.llm, limits).map_err(|source| ServicesError::Llm { source })?;
@@ -200,6 +212,7 @@ impl Services {
                 Box::pin(async move { catalog.snapshot().await })
             }),
             checks,
+            redis,
             audit,
         })
     }

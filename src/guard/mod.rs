@@ -114,6 +114,7 @@ impl CheckedSql {
             tables: Vec::new(),
             columns: Vec::new(),
             facts: QueryFacts::default(),
+            conditions: Vec::new(),
         }
     }
 }

@@ -158,7 +158,7 @@ impl Pipeline {
         record.enter(Stage::Understanding, events).await;
         let conversation = parts
             .store
-            .load(turn.conversation_id)
+            .load(&turn.principal, turn.conversation_id)
             .await
             .map_err(|source| TurnError::Store { source })?;
         let past = history::recent(conversation.as_ref(), parts.context_messages_max);
@@ -185,7 +185,7 @@ impl Pipeline {
         let stored = store::stored_turn(turn, &answer, self.rows_budget());
         parts
             .store
-            .append(turn.conversation_id, stored)
+            .append(&turn.principal, turn.conversation_id, stored)
             .await
             .map_err(|source| TurnError::Store { source })?;
         record.leave();
