@@ -133,6 +133,7 @@ impl Application {
         let context = ConnectionContext {
             relay,
             limits: config.limits.clone(),
+            keeps_feedback: services.feedback.is_some(),
             stop: stop.clone(),
             tasks: connections.clone(),
         };
@@ -141,6 +142,7 @@ impl Application {
             context,
             services.store,
             services.schema,
+            services.feedback,
             services.checks,
         )
         .map_err(|source| BuildError::Origins { source })?;

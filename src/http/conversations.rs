@@ -2,6 +2,8 @@
 
 use actix_web::{HttpResponse, web};
 
+use crate::domain::conversation::Conversation;
+use crate::domain::ids::ConversationId;
 use crate::protocol::error_code::ErrorCode;
 use crate::wire::errors::WireError;
 use crate::wire::history::conversation_body;
@@ -16,12 +18,7 @@ pub(super) async fn history(
     doors: web::Data<Doors>,
 ) -> Result<HttpResponse, HttpError> {
     let id = parse_conversation_id(&id)?;
-    let conversation = doors
-        .store
-        .load(id)
-        .await
-        .map_err(|error| WireError::from(&error))?
-        .ok_or_else(unknown)?;
+    let conversation = find(&doors, id).await?;
     Ok(HttpResponse::Ok().json(conversation_body(conversation)))
 }
 
@@ -40,6 +37,16 @@ pub(super) async fn forget(
         return Err(unknown().into());
     }
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// A conversation that is there.
+pub(super) async fn find(doors: &Doors, id: ConversationId) -> Result<Conversation, WireError> {
+    doors
+        .store
+        .load(id)
+        .await
+        .map_err(|error| WireError::from(&error))?
+        .ok_or_else(unknown)
 }
 
 fn unknown() -> WireError {

@@ -5,6 +5,7 @@ mod assets;
 mod body;
 mod conversations;
 mod envelope;
+mod feedback;
 mod health;
 mod origins;
 mod problem;
@@ -25,6 +26,7 @@ use crate::connection::ConnectionContext;
 use crate::conversations::ConversationStore;
 use crate::domain::schema::Snapshot;
 use crate::postgres::QueryError;
+use crate::state::FeedbackLog;
 use crate::wire::relay::TurnRelay;
 
 pub use envelope::envelop;
@@ -45,6 +47,8 @@ pub struct Doors {
     websockets_enabled: bool,
     store: Arc<dyn ConversationStore>,
     schema: SchemaSource,
+    /// `None` where ratings are not kept.
+    feedback: Option<FeedbackLog>,
     readiness: Readiness,
     assets: assets::Assets,
 }
@@ -59,6 +63,7 @@ impl Doors {
         connections: ConnectionContext,
         store: Arc<dyn ConversationStore>,
         schema: SchemaSource,
+        feedback: Option<FeedbackLog>,
         checks: Vec<Check>,
     ) -> Result<Self, OriginPatternError> {
         Ok(Self {
@@ -67,6 +72,7 @@ impl Doors {
             websockets_enabled: config.enable_websockets,
             store,
             schema,
+            feedback,
             readiness: Readiness::new(checks, connections.stop.clone()),
             assets: assets::Assets::load(),
             connections,
@@ -117,6 +123,11 @@ fn api() -> impl HttpServiceFactory {
         .service(
             resource("/query")
                 .route(web::post().to(query::query))
+                .default_service(web::to(only_post)),
+        )
+        .service(
+            resource("/feedback")
+                .route(web::post().to(feedback::rate))
                 .default_service(web::to(only_post)),
         )
         .service(readable(

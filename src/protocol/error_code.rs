@@ -42,6 +42,8 @@ pub enum ErrorCode {
     ConversationNotFound,
     /// No such question is being answered.
     RequestNotFound,
+    /// Ratings are not kept here.
+    FeedbackOff,
     /// Too many questions are in flight on this connection.
     TooManyQuestions,
     /// Too many connections are open.
@@ -115,6 +117,7 @@ impl ErrorCode {
         Self::OriginNotAllowed,
         Self::ConversationNotFound,
         Self::RequestNotFound,
+        Self::FeedbackOff,
         Self::TooManyQuestions,
         Self::TooManyConnections,
         Self::ShuttingDown,
@@ -160,6 +163,7 @@ impl ErrorCode {
             Self::OriginNotAllowed => "origin_not_allowed",
             Self::ConversationNotFound => "conversation_not_found",
             Self::RequestNotFound => "request_not_found",
+            Self::FeedbackOff => "feedback_off",
             Self::TooManyQuestions => "too_many_questions",
             Self::TooManyConnections => "too_many_connections",
             Self::ShuttingDown => "shutting_down",

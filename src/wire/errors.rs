@@ -15,6 +15,7 @@ use crate::postgres::QueryError;
 use crate::protocol::client_frame::FrameFault;
 use crate::protocol::error_code::ErrorCode;
 use crate::protocol::server_frame::ErrorBody;
+use crate::state::StateError;
 
 /// What a client is told about an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +81,7 @@ pub const fn is_retryable(code: ErrorCode) -> bool {
         | ErrorCode::OriginNotAllowed
         | ErrorCode::ConversationNotFound
         | ErrorCode::RequestNotFound
+        | ErrorCode::FeedbackOff
         | ErrorCode::ProviderAuthentication
         | ErrorCode::ProviderRejected
         | ErrorCode::ProviderQuotaExceeded
@@ -111,7 +113,10 @@ pub const fn http_status(code: ErrorCode) -> u16 {
         | ErrorCode::InvalidConversationId
         | ErrorCode::InvalidRequestId => 400,
         ErrorCode::OriginNotAllowed => 403,
-        ErrorCode::NotFound | ErrorCode::ConversationNotFound | ErrorCode::RequestNotFound => 404,
+        ErrorCode::NotFound
+        | ErrorCode::ConversationNotFound
+        | ErrorCode::RequestNotFound
+        | ErrorCode::FeedbackOff => 404,
         ErrorCode::MethodNotAllowed => 405,
         ErrorCode::RequestTimeout => 408,
         ErrorCode::DuplicateRequestId => 409,
@@ -258,6 +263,21 @@ impl From<&StoreError> for WireError {
                 ErrorCode::Internal,
                 "This conversation cannot be read any more. Please start a new one.",
             ),
+        }
+    }
+}
+
+impl From<&StateError> for WireError {
+    fn from(error: &StateError) -> Self {
+        match error {
+            StateError::Unavailable { .. } => Self::new(
+                ErrorCode::StoreUnavailable,
+                "This cannot be saved right now. Please try again in a moment.",
+            ),
+            StateError::Refused { .. }
+            | StateError::TooNew { .. }
+            | StateError::Diverged { .. }
+            | StateError::SetUp { .. } => Self::internal(),
         }
     }
 }

@@ -9,6 +9,7 @@ mod conversations;
 mod demo_database;
 mod doctor;
 mod execute;
+mod feedback;
 mod grants;
 mod guard;
 mod hostile_input;
