@@ -53,7 +53,7 @@ function drawLine({ points, known, measure, group }, width, { exact, short }) {
 	const left = 20 + 7 * Math.max(...ticks.map((tick) => short(tick).length));
 	const times = points.map(({ label }) => Date.parse(label));
 	const xs = times.every(Number.isFinite) ? times : [...points.keys()];
-	const x = (at) => left + ((width - left - 30) * (xs[at] - xs[0])) / (xs.at(-1) - xs[0]);
+	const x = (at) => left + ((width - left - 44) * (xs[at] - xs[0])) / (xs.at(-1) - xs[0]);
 	const labels = points.map(({ label }) => label.replace(/[T ]00:00.*/, ""));
 	const every = Math.ceil(points.length / Math.max(2, Math.floor((width - left) / 90)));
 	const isKnown = (at) => Number.isFinite(points[at]?.value);

@@ -43,4 +43,4 @@ const PATHS = {
 	thumb: "M5 7v6H2.5V7zm0 0 2.5-4.5c1 0 1.7.8 1.5 1.9L8.7 6h4.6l-1.2 7H5",
 };
 
-export const icon = (name) => svg(`svg.icon.${name}`, { viewBox: "0 0 16 16", "aria-hidden": "true" }, svg("path", { d: PATHS[name] }));
+export const icon = (name) => svg("svg.icon", { viewBox: "0 0 16 16", "aria-hidden": "true" }, svg("path", { d: PATHS[name] }));

@@ -70,7 +70,7 @@ th bdi, .large bdi { max-width: 14rem; white-space: nowrap; overflow: hidden; te
 .chart { display: block; max-width: 100%; height: auto; background: var(--paper); direction: ltr; }
 text { fill: var(--quiet); font: 12px sans-serif; }
 .grid { stroke: var(--hair); }
-.stroke { stroke: var(--accent); stroke-width: 2; }
+.stroke { fill: none; stroke: var(--accent); stroke-width: 2; }
 circle, rect { fill: var(--accent); }
 
 .notes, .failed { padding: .7rem 1rem; border-inline-start: 3px solid var(--warn); background: var(--tint); }

@@ -19,6 +19,7 @@ mod reply;
 pub mod schema_context;
 mod store;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -37,6 +38,7 @@ use crate::config::Limits;
 use crate::conversations::ConversationStore;
 use crate::domain::conversation::StoredTurn;
 use crate::domain::ids::{ConversationId, RequestId};
+use crate::domain::principal::Principal;
 use crate::domain::question::Question;
 use crate::domain::result::ResultSet;
 use crate::domain::schema::Snapshot;
@@ -51,6 +53,10 @@ use crate::state::AuditLog;
 /// One accepted question on its way through the stages.
 #[derive(Debug, Clone)]
 pub struct Turn {
+    /// Who asks.
+    pub principal: Principal,
+    /// Where the question came from; `None` where there is no address.
+    pub client_address: Option<IpAddr>,
     /// The client's reference.
     pub request_id: RequestId,
     /// The conversation that it belongs to.

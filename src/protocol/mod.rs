@@ -9,6 +9,7 @@ pub mod error_code;
 pub mod feedback;
 pub mod history;
 pub mod http_body;
+pub mod json_schema;
 pub mod schema;
 pub mod schema_document;
 pub mod server_frame;
