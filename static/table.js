@@ -1,7 +1,7 @@
 /** A result as a table: values never rounded, sorted by all of their digits, drawn only around what is in sight. */
 import { button, h } from "./dom.js";
 
-const CELLS_MAX = 1200;
+const CELLS_MAX = 800;
 const FOLD_CHARS = 160;
 
 const NUMBER_TYPE = /^(smallint|integer|bigint|oid|numeric|real|double precision|money)$/;
@@ -18,7 +18,7 @@ export const textOf = (value) => (typeof value === "object" ? JSON.stringify(val
 
 export function resultTable({ columns, rows }, { t, language }) {
 	const writers = columns.map((column) => writerFor(column, language));
-	const window = Math.max(24, Math.floor(CELLS_MAX / columns.length));
+	const window = Math.max(16, Math.floor(CELLS_MAX / columns.length));
 	let order = [...rows.keys()];
 	let sorted = -1;
 	let down = false;
