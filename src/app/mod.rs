@@ -155,6 +155,7 @@ impl Application {
         let context = ConnectionContext {
             relay,
             limits: config.limits.clone(),
+            keeps_feedback: services.feedback.is_some(),
             stop: stop.clone(),
             tasks: connections.clone(),
         };
@@ -164,6 +165,7 @@ impl Application {
             tickets,
             store: services.store,
             schema: services.schema,
+            feedback: services.feedback,
             checks: services.checks,
         };
         let doors =

@@ -19,7 +19,7 @@ use crate::postgres::catalog::CatalogCache;
 use crate::postgres::pool::{DatabasePool, PoolLimits, PoolSetupError, connection_options};
 use crate::protocol::error_code::ErrorCode;
 use crate::redis::{RedisConnection, RedisUrlError};
-use crate::state::{AuditLog, StateDatabase};
+use crate::state::{AuditLog, FeedbackLog, StateDatabase};
 use crate::wire::errors::{WireError, outcome_code};
 use crate::wire::relay::{RunTurn, chain};
 
@@ -43,6 +43,8 @@ pub struct Services {
     pub redis: Option<RedisConnection>,
     /// The audit log, to be closed at the end; `None` where no state database is set.
     pub audit: Option<AuditLog>,
+    /// Where ratings are kept; `None` where no state database is set.
+    pub feedback: Option<FeedbackLog>,
 }
 
 /// A setting that a part cannot be built from.
@@ -135,7 +137,8 @@ impl Services {
         let prompts = Prompts::load(config.llm.prompts_dir.as_deref())
             .map_err(|source| ServicesError::Prompts { source })?;
 
-        let audit = audit_log(config).await?;
+        let state = state_database(config).await?;
+        let audit = state.clone().map(AuditLog::start);
 
         let fallback = provider.as_ref().and_then(|provider| provider.fallback());
         let mut checks = vec![
@@ -214,13 +217,14 @@ impl Services {
             checks,
             redis,
             audit,
+            feedback: state.map(FeedbackLog::new),
         })
     }
 }
 
-/// Starts the audit log where a state database is set. A database that is away does not keep the server
-/// from answering: the writer goes on trying. One that can never take the rows does.
-async fn audit_log(config: &Config) -> Result<Option<AuditLog>, ServicesError> {
+/// The state database, where one is set. One that is away does not keep the server from answering: the audit
+/// log goes on trying. One that can never take the rows does.
+async fn state_database(config: &Config) -> Result<Option<StateDatabase>, ServicesError> {
     let Some(url) = &config.state.url else {
         return Ok(None);
     };
@@ -235,7 +239,7 @@ async fn audit_log(config: &Config) -> Result<Option<AuditLog>, ServicesError> {
         }
         Err(error) => return Err(state(error.into())),
     }
-    Ok(Some(AuditLog::start(database)))
+    Ok(Some(database))
 }
 
 fn audit_probe(audit: AuditLog) -> Probe {

@@ -90,6 +90,7 @@ impl Actor {
             head: None,
             stage: "connected",
             message: "Connected",
+            feedback: self.context.keeps_feedback,
         });
         while !self.outbox.is_over() {
             let deadline = self.next_deadline();

@@ -33,6 +33,8 @@ pub struct ConnectionContext {
     pub limits: Limits,
     /// Fires when the server is to stop: no new questions, and the end once those in flight are answered.
     pub stop: CancellationToken,
+    /// Whether ratings of answers are kept, for the greeting.
+    pub keeps_feedback: bool,
     /// Counts the actors, so that shutdown can wait for them.
     pub tasks: TaskTracker,
 }

@@ -17,6 +17,7 @@ use crate::postgres::QueryError;
 use crate::protocol::client_frame::FrameFault;
 use crate::protocol::error_code::ErrorCode;
 use crate::protocol::server_frame::ErrorBody;
+use crate::state::StateError;
 
 /// When to come back to a queue that is full: calls take seconds, and each that ends makes room.
 const BUSY_RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -105,6 +106,7 @@ pub const fn is_retryable(code: ErrorCode) -> bool {
         | ErrorCode::HostNotAllowed
         | ErrorCode::ConversationNotFound
         | ErrorCode::RequestNotFound
+        | ErrorCode::FeedbackOff
         | ErrorCode::ProviderAuthentication
         | ErrorCode::ProviderRejected
         | ErrorCode::ProviderQuotaExceeded
@@ -142,7 +144,10 @@ pub const fn http_status(code: ErrorCode) -> u16 {
         | ErrorCode::TokenExpired
         | ErrorCode::LoginRequired => 401,
         ErrorCode::OriginNotAllowed => 403,
-        ErrorCode::NotFound | ErrorCode::ConversationNotFound | ErrorCode::RequestNotFound => 404,
+        ErrorCode::NotFound
+        | ErrorCode::ConversationNotFound
+        | ErrorCode::RequestNotFound
+        | ErrorCode::FeedbackOff => 404,
         ErrorCode::MethodNotAllowed => 405,
         ErrorCode::RequestTimeout => 408,
         ErrorCode::DuplicateRequestId => 409,
@@ -346,6 +351,21 @@ impl From<&RateError> for WireError {
                 ErrorCode::StoreUnavailable,
                 "Questions cannot be taken right now. Please try again in a moment.",
             ),
+        }
+    }
+}
+
+impl From<&StateError> for WireError {
+    fn from(error: &StateError) -> Self {
+        match error {
+            StateError::Unavailable { .. } => Self::new(
+                ErrorCode::StoreUnavailable,
+                "This cannot be saved right now. Please try again in a moment.",
+            ),
+            StateError::Refused { .. }
+            | StateError::TooNew { .. }
+            | StateError::Diverged { .. }
+            | StateError::SetUp { .. } => Self::internal(),
         }
     }
 }

@@ -4,6 +4,7 @@
 pub mod answer;
 pub mod cells;
 pub mod errors;
+pub mod feedback;
 pub mod frames;
 pub mod history;
 pub mod questions;

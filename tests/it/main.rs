@@ -10,6 +10,7 @@ mod demo_database;
 mod doctor;
 mod door;
 mod execute;
+mod feedback;
 mod grants;
 mod guard;
 mod hostile_input;

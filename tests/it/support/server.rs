@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::turns::PATIENCE;
-use super::web_socket::Socket;
+use super::web_socket::{Socket, handshake};
 
 /// A server; it stops when this is dropped.
 pub(crate) struct TestServer {
@@ -58,6 +58,7 @@ impl TestServer {
             checks,
             redis,
             audit: None,
+            feedback: None,
         };
         let application = Application::assemble(&config, services).expect("a server");
         Self::run(application, store)
@@ -102,6 +103,14 @@ impl TestServer {
     /// Connects a socket.
     pub(crate) async fn connect(&self) -> Socket {
         Socket::open(self.address).await
+    }
+
+    /// The first frame that a new connection is sent.
+    pub(crate) async fn greeting(&self) -> serde_json::Value {
+        Socket::open_with(handshake(self.address))
+            .await
+            .frame()
+            .await
     }
 
     /// Posts a body to the question route.
