@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::connection::ConnectionContext;
 use crate::http::{Doors, OriginPatternError, envelop, routes};
 use crate::state::AuditLog;
-use crate::wire::relay::TurnRelay;
+use crate::turns::TurnHub;
 
 pub use services::{Services, ServicesError};
 use shutdown::Lifecycle;
@@ -124,14 +124,15 @@ impl Application {
         let abort = CancellationToken::new();
         let turns = TaskTracker::new();
         let connections = TaskTracker::new();
-        let relay = TurnRelay::new(
+        let hub = TurnHub::new(
             services.run_turn,
+            &config.limits,
             tokio::runtime::Handle::current(),
             turns.clone(),
             abort.clone(),
         );
         let context = ConnectionContext {
-            relay,
+            turns: hub,
             limits: config.limits.clone(),
             stop: stop.clone(),
             tasks: connections.clone(),

@@ -19,8 +19,8 @@ use crate::postgres::catalog::CatalogCache;
 use crate::postgres::pool::{DatabasePool, PoolLimits, PoolSetupError, connection_options};
 use crate::protocol::error_code::ErrorCode;
 use crate::state::{AuditLog, StateDatabase};
-use crate::wire::errors::{WireError, outcome_code};
-use crate::wire::relay::{RunTurn, chain};
+use crate::turns::RunTurn;
+use crate::wire::errors::{WireError, chain, outcome_code};
 
 /// How long a snapshot of the schema is used before PostgreSQL is asked, cheaply, whether it still holds.
 const SCHEMA_RECHECK: Duration = Duration::from_secs(2);

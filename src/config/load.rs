@@ -252,6 +252,8 @@ fn limits(layers: &mut Layers) -> Limits {
         outbox_bytes_max: limit(layers, "OUTBOX_BYTES_MAX"),
         write_timeout_ms: limit(layers, "WRITE_TIMEOUT_MS"),
         questions_in_flight_max: limit(layers, "QUESTIONS_IN_FLIGHT_MAX"),
+        resume_seconds: limit(layers, "RESUME_SECONDS"),
+        replay_bytes_max: limit(layers, "REPLAY_BYTES_MAX"),
         connections_max: limit(layers, "CONNECTIONS_MAX"),
         shutdown_timeout_ms: limit(layers, "SHUTDOWN_TIMEOUT_MS"),
     };

@@ -2,7 +2,7 @@
 //! them, and ends with the reason on the wire.
 //!
 //! Every task here stays on the HTTP worker thread that accepted the socket, because the incoming
-//! stream is not `Send`; turns run elsewhere (see `wire::relay`), so that their work stalls no socket.
+//! stream is not `Send`; turns run elsewhere (see `turns`), so that their work stalls no socket.
 
 mod actor;
 mod frame_bounds;
@@ -18,7 +18,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Limits;
-use crate::wire::relay::TurnRelay;
+use crate::domain::principal::Principal;
+use crate::turns::TurnHub;
 
 use actor::Actor;
 use outbox::Outbox;
@@ -26,8 +27,8 @@ use outbox::Outbox;
 /// What every connection of a process shares. Cheap to clone.
 #[derive(Clone)]
 pub struct ConnectionContext {
-    /// Starts turns.
-    pub relay: TurnRelay,
+    /// Starts turns, and takes them up.
+    pub turns: TurnHub,
     /// Sizes, counts and timeouts.
     pub limits: Limits,
     /// Fires when the server is to stop: no new questions, and the end once those in flight are answered.
@@ -36,7 +37,7 @@ pub struct ConnectionContext {
     pub tasks: TaskTracker,
 }
 
-/// Shakes hands and starts the connection's actor, which holds `permit` until it ends. Must be called
+/// Shakes hands and starts the connection's actor, which asks for `principal` and holds `permit` until it ends. Must be called
 /// on the worker thread that accepted the request.
 ///
 /// # Errors
@@ -45,6 +46,7 @@ pub async fn open(
     request: &HttpRequest,
     payload: dev::Payload,
     context: &ConnectionContext,
+    principal: Principal,
     permit: OwnedSemaphorePermit,
 ) -> Result<HttpResponse, actix_web::Error> {
     let outbox = Outbox::new(context.limits.outbox_bytes_max);
@@ -55,7 +57,7 @@ pub async fn open(
         outbox.clone(),
     )
     .await?;
-    let actor = Actor::new(context.clone(), outbox, reader);
+    let actor = Actor::new(context.clone(), principal, outbox, reader);
     context.tasks.spawn_local(async move {
         actor.run().await;
         drop(permit);

@@ -25,7 +25,7 @@ use crate::connection::ConnectionContext;
 use crate::conversations::ConversationStore;
 use crate::domain::schema::Snapshot;
 use crate::postgres::QueryError;
-use crate::wire::relay::TurnRelay;
+use crate::turns::TurnHub;
 
 pub use envelope::envelop;
 pub use health::{Check, Probe, Readiness};
@@ -73,8 +73,8 @@ impl Doors {
         })
     }
 
-    fn relay(&self) -> &TurnRelay {
-        &self.connections.relay
+    fn turns(&self) -> &TurnHub {
+        &self.connections.turns
     }
 
     fn limits(&self) -> &Limits {

@@ -7,6 +7,7 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::connection;
+use crate::domain::principal::Principal;
 use crate::protocol::error_code::ErrorCode;
 use crate::wire::errors::WireError;
 
@@ -40,13 +41,19 @@ pub(super) async fn upgrade(
                 "Too many connections are open. Please try again in a moment.",
             )
         })?;
-    connection::open(&request, payload.into_inner(), &doors.connections, permit)
-        .await
-        .map_err(|_| {
-            WireError::new(
-                ErrorCode::InvalidRequest,
-                "This is no WebSocket handshake of version 13.",
-            )
-            .into()
-        })
+    connection::open(
+        &request,
+        payload.into_inner(),
+        &doors.connections,
+        Principal::anonymous(),
+        permit,
+    )
+    .await
+    .map_err(|_| {
+        WireError::new(
+            ErrorCode::InvalidRequest,
+            "This is no WebSocket handshake of version 13.",
+        )
+        .into()
+    })
 }

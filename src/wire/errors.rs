@@ -46,6 +46,19 @@ impl WireError {
     }
 }
 
+/// An error with all its causes, for the log.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
 /// Whether the same request may be sent again as it is, after a pause.
 #[must_use]
 pub const fn is_retryable(code: ErrorCode) -> bool {

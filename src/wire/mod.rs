@@ -7,6 +7,5 @@ pub mod errors;
 pub mod frames;
 pub mod history;
 pub mod questions;
-pub mod relay;
 pub mod schema;
 pub mod schema_document;

@@ -18,6 +18,7 @@ mod private_postgres;
 mod providers;
 mod readme;
 mod rest;
+mod resume;
 mod schema_context;
 mod shutdown;
 mod socket;
