@@ -1,7 +1,7 @@
 //! The log of one turn: its frames, numbered, from the first to the final one, and what has not been numbered yet.
 //!
-//! A frame gets its number when the first follower has room for it. Until then tokens merge where they are held, so a
-//! follower that falls behind gets fewer and longer ones, and nobody waits for it: the turn goes on, and what has been
+//! Frames are numbered only a few ahead of the fastest follower. What comes after that is held and its tokens merge, so
+//! followers that fall behind get fewer and longer ones, and nobody waits for them: the turn goes on, and what has been
 //! held for too long is numbered anyway, so that one stalled follower keeps nothing from the others.
 //! The log is bounded by what one turn can say (`llm_reply_bytes_max`, `result_bytes_max`).
 
@@ -24,6 +24,9 @@ use super::frame::{Delivery, Ending, TurnFrame};
 /// For how long something may wait for its number: longer than a follower on a good line ever makes it wait.
 const HELD_MAX: Duration = Duration::from_millis(250);
 
+/// How many numbered frames may wait for the fastest follower before more are held.
+const AHEAD_MAX: usize = 4;
+
 /// The log. Its followers come and go; the turn's runner is its only writer.
 pub(super) struct TurnLog {
     request_id: RequestId,
@@ -39,6 +42,8 @@ struct State {
     frames: Vec<TurnFrame>,
     /// Bytes of their texts.
     bytes: usize,
+    /// How many of them have been taken by the follower that is furthest.
+    taken: usize,
     held: VecDeque<Held>,
     held_since: Option<Instant>,
     ended_at: Option<Instant>,
@@ -62,6 +67,7 @@ impl TurnLog {
                 maker: FrameMaker::new(question),
                 frames: Vec::new(),
                 bytes: 0,
+                taken: 0,
                 held: VecDeque::new(),
                 held_since: None,
                 ended_at: None,
@@ -105,6 +111,11 @@ impl TurnLog {
         if state.followers == 0 {
             self.number_all(&mut state);
         }
+        while state.frames.len() < state.taken + AHEAD_MAX
+            && let Some(held) = state.held.pop_front()
+        {
+            self.number(&mut state, held);
+        }
         drop(state);
         self.moved.notify_waiters();
     }
@@ -147,7 +158,9 @@ impl TurnLog {
         let mut state = self.state();
         loop {
             if let Some(frame) = state.frames.get(index(after)) {
-                return Some(frame.clone());
+                let frame = frame.clone();
+                state.taken = state.taken.max(index(frame.seq));
+                return Some(frame);
             }
             if state.maker.has_ended() {
                 return state.frames.last().cloned();
@@ -283,28 +296,32 @@ mod tests {
     async fn tokens_merge_until_a_follower_has_room_and_stay_as_they_were_given_out() {
         let log = log();
         log.join();
-        log.write(token("a"));
-        log.write(token("b"));
-        assert_eq!(tokens(&log, 0), ["ab"]);
-        log.write(token("c"));
+        for text in ["a", "b", "c", "d", "e", "f"] {
+            log.write(token(text));
+        }
         log.write(TurnEvent::Stage(Stage::Storing));
-        log.write(token("d"));
-        assert_eq!(tokens(&log, 1), ["c", "status", "d"]);
+        log.write(token("g"));
+        let expected = ["a", "b", "c", "d", "ef", "status", "g"];
+        assert_eq!(tokens(&log, 0), expected);
         // A second follower gets the very same frames.
-        assert_eq!(tokens(&log, 0), ["ab", "c", "status", "d"]);
+        assert_eq!(tokens(&log, 0), expected);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_stalled_follower_does_not_keep_frames_from_being_numbered() {
         let log = log();
         log.join();
-        log.write(token("a"));
+        for text in ["a", "b", "c", "d", "e"] {
+            log.write(token(text));
+        }
         log.settle();
-        log.write(token("b"));
+        log.write(token("f"));
+        assert_eq!(log.state().frames.len(), AHEAD_MAX);
         tokio::time::advance(HELD_MAX).await;
         log.settle();
-        log.write(token("c"));
-        assert_eq!(tokens(&log, 0), ["ab", "c"]);
+        log.write(token("g"));
+        assert_eq!(log.state().frames.len(), AHEAD_MAX + 1);
+        assert_eq!(tokens(&log, 0), ["a", "b", "c", "d", "ef", "g"]);
     }
 
     #[tokio::test(start_paused = true)]
