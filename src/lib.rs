@@ -39,6 +39,9 @@ pub mod conversations;
 // db-chat's own tables.
 pub mod state;
 
+// The connection that instances share.
+pub mod redis;
+
 // Proves that a query only reads what it may.
 pub mod guard;
 

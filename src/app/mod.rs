@@ -23,7 +23,7 @@ use crate::http::{Doors, OriginPatternError, envelop, routes};
 use crate::state::AuditLog;
 use crate::turns::TurnHub;
 
-pub use services::{Services, ServicesError};
+pub use services::{Services, ServicesError, shared_turns};
 use shutdown::Lifecycle;
 
 /// For the head of a request to arrive.
@@ -130,6 +130,7 @@ impl Application {
             tokio::runtime::Handle::current(),
             turns.clone(),
             abort.clone(),
+            services.shared_turns,
         );
         let context = ConnectionContext {
             turns: hub,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use crate::config::Config;
+use crate::config::{Config, StorageKind};
 use crate::conversations::{self, ConversationStore, StoreError};
 use crate::guard::policy::{Policy, PolicyError};
 use crate::http::{Check, Probe, SchemaSource};
@@ -18,8 +18,9 @@ use crate::pipeline::{Engine, Pipeline, PipelineParts};
 use crate::postgres::catalog::CatalogCache;
 use crate::postgres::pool::{DatabasePool, PoolLimits, PoolSetupError, connection_options};
 use crate::protocol::error_code::ErrorCode;
+use crate::redis::{RedisConnection, RedisUrlError};
 use crate::state::{AuditLog, StateDatabase};
-use crate::turns::RunTurn;
+use crate::turns::{RunTurn, SharedTurns};
 use crate::wire::errors::{WireError, chain, outcome_code};
 
 /// How long a snapshot of the schema is used before PostgreSQL is asked, cheaply, whether it still holds.
@@ -38,6 +39,8 @@ pub struct Services {
     pub schema: SchemaSource,
     /// What `/readyz` asks.
     pub checks: Vec<Check>,
+    /// What is shared with other instances; `None` where conversations are in memory, which no other instance sees.
+    pub shared_turns: Option<SharedTurns>,
     /// The audit log, to be closed at the end; `None` where no state database is set.
     pub audit: Option<AuditLog>,
 }
@@ -83,8 +86,15 @@ pub enum ServicesError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The conversation store's settings.
+    /// The address of Redis.
     #[error("REDIS_URL cannot be used")]
+    Redis {
+        /// Why.
+        #[source]
+        source: RedisUrlError,
+    },
+    /// The conversation store's settings.
+    #[error("CONVERSATION_STORAGE_TYPE cannot be used")]
     Store {
         /// Why.
         #[source]
@@ -115,8 +125,10 @@ impl Services {
             .map_err(|source| ServicesError::Policy { source })?;
         let catalog = CatalogCache::new(pool.clone(), policy, SCHEMA_RECHECK);
         warm_up(&catalog).await;
-        let store = conversations::connect(&config.conversations, limits)
+        let redis = RedisConnection::open(&config.conversations, limits)
             .await
+            .map_err(|source| ServicesError::Redis { source })?;
+        let store = conversations::open(&config.conversations, limits, redis.as_ref())
             .map_err(|source| ServicesError::Store { source })?;
         let provider =
             llm::connect(&config.llm, limits).map_err(|source| ServicesError::Llm { source })?;
@@ -179,6 +191,7 @@ impl Services {
                 let pipeline = pipeline.clone();
                 Box::pin(async move { pipeline.run_turn(turn, events).await })
             }),
+            shared_turns: shared_turns(config, redis.as_ref()),
             store,
             schema: Arc::new(move || {
                 let catalog = catalog.clone();
@@ -188,6 +201,17 @@ impl Services {
             audit,
         })
     }
+}
+
+/// What instances share, where they share conversations.
+#[must_use]
+pub fn shared_turns(config: &Config, redis: Option<&RedisConnection>) -> Option<SharedTurns> {
+    let is_shared = config.conversations.storage == StorageKind::Redis;
+    let redis = redis.filter(|_| is_shared)?;
+    Some(SharedTurns::new(
+        redis.clone(),
+        &config.conversations.redis_prefix,
+    ))
 }
 
 /// Starts the audit log where a state database is set. A database that is away does not keep the server

@@ -15,6 +15,7 @@ use crate::postgres::QueryError;
 use crate::postgres::catalog::CatalogCache;
 use crate::postgres::pool::DatabasePool;
 use crate::postgres::posture::{self, Finding, Posture};
+use crate::redis::RedisConnection;
 use crate::{conversations, llm};
 
 /// Checks the database role, the model and the conversation store.
@@ -79,9 +80,10 @@ pub async fn run(
         }
         None => report.add("provider", "offline".to_owned(), None),
     }
-    let store = conversations::connect(&config.conversations, &config.limits)
+    let redis = RedisConnection::open(&config.conversations, &config.limits)
         .await
         .context("REDIS_URL cannot be used")?;
+    let store = conversations::open(&config.conversations, &config.limits, redis.as_ref())?;
     let reached = store.reachable().await;
     let detail = store.name().to_owned();
     report.add("store", detail, reached.err().map(|error| chain(&error)));

@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use crate::domain::caller::Caller;
 use crate::domain::ids::RequestId;
-use crate::domain::principal::Principal;
 use crate::protocol::client_frame::{ClientFrame, QueryFrame};
 use crate::protocol::close_code::CloseCode;
 use crate::protocol::error_code::ErrorCode;
@@ -32,7 +32,8 @@ const CANCELS_IN_FLIGHT_MAX: usize = 4;
 /// One connection.
 pub(super) struct Actor {
     context: ConnectionContext,
-    principal: Principal,
+    /// Who opened the connection; every question on it is asked by them.
+    caller: Caller,
     outbox: Outbox,
     mailbox: Mailbox,
     heartbeat: Heartbeat,
@@ -55,7 +56,7 @@ struct Followed {
 impl Actor {
     pub(super) fn new(
         context: ConnectionContext,
-        principal: Principal,
+        caller: Caller,
         outbox: Outbox,
         reader: SocketReader,
     ) -> Self {
@@ -69,7 +70,7 @@ impl Actor {
             permits: Arc::new(Semaphore::new(context.limits.questions_in_flight_max)),
             cancels: Arc::new(Semaphore::new(CANCELS_IN_FLIGHT_MAX)),
             context,
-            principal,
+            caller,
             outbox,
             heartbeat,
             turns: HashMap::new(),
@@ -142,15 +143,14 @@ impl Actor {
 
     fn ask(&mut self, query: QueryFrame) -> Result<(), WireError> {
         let question_chars_max = self.context.limits.question_chars_max;
-        let question = questions::accept(query, RequestId::random, question_chars_max)?;
+        let question =
+            questions::accept(query, &self.caller, RequestId::random, question_chars_max)?;
         let request_id = question.request_id.clone();
         let permit = self.admit(&request_id)?;
-        let following = self.context.turns.ask(
-            self.principal.clone(),
-            question,
-            Delivery::Resumable,
-            self.mailbox.turn_sender(),
-        )?;
+        let following =
+            self.context
+                .turns
+                .ask(question, Delivery::Resumable, self.mailbox.turn_sender())?;
         self.turns
             .insert(request_id, Followed { following, permit });
         Ok(())
@@ -214,7 +214,7 @@ impl Actor {
     /// Refused names are never in use, so an id that is no id is not found.
     fn name(&self, request_id: &str, conversation_id: Option<&str>) -> Result<TurnName, WireError> {
         Ok(TurnName {
-            principal: self.principal.clone(),
+            principal: self.caller.principal.clone(),
             request_id: questions::parse_request_id(request_id)?,
             conversation_id: conversation_id
                 .map(questions::parse_conversation_id)

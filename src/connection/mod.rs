@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Limits;
-use crate::domain::principal::Principal;
+use crate::domain::caller::Caller;
 use crate::turns::TurnHub;
 
 use actor::Actor;
@@ -37,7 +37,7 @@ pub struct ConnectionContext {
     pub tasks: TaskTracker,
 }
 
-/// Shakes hands and starts the connection's actor, which asks for `principal` and holds `permit` until it ends. Must be called
+/// Shakes hands and starts the connection's actor, which asks on behalf of `caller` and holds `permit` until it ends. Must be called
 /// on the worker thread that accepted the request.
 ///
 /// # Errors
@@ -46,7 +46,7 @@ pub async fn open(
     request: &HttpRequest,
     payload: dev::Payload,
     context: &ConnectionContext,
-    principal: Principal,
+    caller: Caller,
     permit: OwnedSemaphorePermit,
 ) -> Result<HttpResponse, actix_web::Error> {
     let outbox = Outbox::new(context.limits.outbox_bytes_max);
@@ -57,7 +57,7 @@ pub async fn open(
         outbox.clone(),
     )
     .await?;
-    let actor = Actor::new(context.clone(), principal, outbox, reader);
+    let actor = Actor::new(context.clone(), caller, outbox, reader);
     context.tasks.spawn_local(async move {
         actor.run().await;
         drop(permit);

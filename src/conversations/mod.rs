@@ -2,10 +2,8 @@
 
 mod codec;
 pub mod error;
-mod keys;
 mod memory;
 mod redis;
-mod redis_url;
 mod retention;
 
 use std::sync::Arc;
@@ -16,7 +14,8 @@ pub use error::StoreError;
 
 use crate::config::{ConversationsConfig, Limits, StorageKind};
 use crate::domain::conversation::{Conversation, StoredTurn};
-use crate::domain::ids::ConversationId;
+use crate::domain::ids::{ConversationId, TurnId};
+use crate::redis::RedisConnection;
 
 /// A place for conversations. Every call has a deadline of its own.
 #[async_trait]
@@ -42,6 +41,22 @@ pub trait ConversationStore: Send + Sync + 'static {
     /// Dropped midway, the turn is stored whole or not at all, and nothing tells which.
     async fn append(&self, id: ConversationId, turn: StoredTurn) -> Result<(), StoreError>;
 
+    /// Appends like [`append`](Self::append), but only while `holder` is the last turn that was let into the conversation:
+    /// one that was taken for dead, and wakes up after another was let in, cannot write any more. A store in memory has
+    /// one process to serve, whose turns are in line.
+    ///
+    /// # Errors
+    /// As for `append`, and [`StoreError::Superseded`] where another turn was let in.
+    async fn append_as(
+        &self,
+        id: ConversationId,
+        turn: StoredTurn,
+        holder: TurnId,
+    ) -> Result<(), StoreError> {
+        let _ = holder;
+        self.append(id, turn).await
+    }
+
     /// Forgets a conversation; `false` when there was none.
     ///
     /// # Errors
@@ -55,20 +70,24 @@ pub trait ConversationStore: Send + Sync + 'static {
     async fn reachable(&self) -> Result<(), StoreError>;
 }
 
-/// Opens the store that is configured. Runs within a Tokio runtime, which must outlive the store.
-///
-/// A Redis that does not answer is no error here: a server that starts together with its Redis, or
-/// while it is being moved, would have to be started again by hand. The store then reports itself as
-/// unreachable, and connects in the background as soon as it can.
+/// Opens the store that is configured; `redis` is the connection where one is configured. A Redis that is away makes a
+/// store that reports itself as unreachable until it is back.
 ///
 /// # Errors
-/// `redis_url` is missing, or is no address of a Redis; the source says what to write instead.
-pub async fn connect(
+/// Conversations are to be kept in Redis, and there is no connection.
+pub fn open(
     config: &ConversationsConfig,
     limits: &Limits,
+    redis: Option<&RedisConnection>,
 ) -> Result<Arc<dyn ConversationStore>, StoreError> {
     match config.storage {
         StorageKind::Memory => Ok(Arc::new(memory::MemoryStore::new(config, limits))),
-        StorageKind::Redis => Ok(Arc::new(redis::RedisStore::connect(config, limits).await?)),
+        StorageKind::Redis => {
+            let redis = redis.cloned().ok_or_else(|| StoreError::Unavailable {
+                operation: "open",
+                source: "no Redis is configured: set REDIS_URL, e.g. redis://localhost:6379".into(),
+            })?;
+            Ok(Arc::new(redis::RedisStore::new(redis, config, limits)))
+        }
     }
 }

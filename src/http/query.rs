@@ -10,6 +10,7 @@ use futures_util::{Stream, stream};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::domain::caller::Caller;
 use crate::domain::principal::Principal;
 use crate::protocol::client_frame::QueryFrame;
 use crate::turns::{Delivered, Delivery, Ending, Following, TurnFrame};
@@ -37,8 +38,13 @@ pub(super) async fn query(
     let limits = doors.limits();
     let text = body::read_json_text(&request, payload, limits.frame_bytes_max).await?;
     let frame = QueryFrame::parse(&text).map_err(|unreadable| WireError::from(unreadable.fault))?;
+    let caller = Caller {
+        principal: Principal::anonymous(),
+        address: request.peer_addr().map(|peer| peer.ip()),
+    };
     let question = questions::accept(
         frame,
+        &caller,
         || envelope::request_id(&request),
         limits.question_chars_max,
     )?;
@@ -50,9 +56,7 @@ pub(super) async fn query(
     };
     let (sender, mut frames) = mpsc::channel(FRAMES_WAITING_MAX);
     // Actix drops the handler's future or the response's body when the client is gone.
-    let following = doors
-        .turns()
-        .ask(Principal::anonymous(), question, delivery, sender)?;
+    let following = doors.turns().ask(question, delivery, sender)?;
 
     match delivery {
         Delivery::Frames | Delivery::Resumable => Ok(HttpResponse::Ok()
@@ -83,6 +87,7 @@ fn respond(last: Option<Delivered>) -> Result<HttpResponse, HttpError> {
             .content_type("application/json")
             .body(String::from(&*text))),
         Ending::Failed(error) => Err(error.into()),
+        Ending::Elsewhere => Err(WireError::internal().into()),
     }
 }
 

@@ -7,6 +7,7 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::connection;
+use crate::domain::caller::Caller;
 use crate::domain::principal::Principal;
 use crate::protocol::error_code::ErrorCode;
 use crate::wire::errors::WireError;
@@ -41,11 +42,15 @@ pub(super) async fn upgrade(
                 "Too many connections are open. Please try again in a moment.",
             )
         })?;
+    let caller = Caller {
+        principal: Principal::anonymous(),
+        address: request.peer_addr().map(|peer| peer.ip()),
+    };
     connection::open(
         &request,
         payload.into_inner(),
         &doors.connections,
-        Principal::anonymous(),
+        caller,
         permit,
     )
     .await

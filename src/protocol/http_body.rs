@@ -11,6 +11,9 @@ pub struct HttpErrorBody {
     pub error: String,
     /// Stable, for programs.
     pub code: ErrorCode,
+    /// Milliseconds after which trying again makes sense, where that is known; `Retry-After` has them in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
     /// The value of `X-Request-Id`.
     pub request_id: String,
 }

@@ -93,6 +93,9 @@ pub struct ErrorBody {
     pub message: String,
     /// Whether the same frame may be sent again as it is, after a pause.
     pub retryable: bool,
+    /// Milliseconds after which trying again makes sense, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
 }
 
 impl ServerFrame {

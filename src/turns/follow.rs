@@ -12,6 +12,8 @@ use crate::wire::errors::WireError;
 
 use super::frame::{Delivered, Delivery};
 use super::local_turn::LocalTurn;
+use super::shared::SharedTurns;
+use super::{TurnHub, TurnName, remote};
 
 /// What a client holds while it follows a turn. Dropped, nothing more is delivered; the turn goes on without it if its
 /// [`Delivery`] says so, and stops if this was its last follower otherwise.
@@ -77,6 +79,53 @@ pub(super) fn local(
             () = stop.cancelled() => {}
             () = receiver.closed() => {}
             () = carry(&joined.turn, after, &receiver) => {}
+        }
+    };
+    (following, pump)
+}
+
+/// Follows a turn of another instance, if there is one.
+pub(super) fn remote(
+    hub: &TurnHub,
+    shared: SharedTurns,
+    name: TurnName,
+    after: u64,
+    receiver: mpsc::Sender<Delivered>,
+) -> (Following, impl Future<Output = ()> + Send + use<>) {
+    let stop = CancellationToken::new();
+    let is_for_good = Arc::new(AtomicBool::new(false));
+    let following = Following {
+        turn: None,
+        is_for_good: Arc::clone(&is_for_good),
+        _stop_on_drop: stop.clone().drop_guard(),
+    };
+    let (abort, keep_for) = (hub.hub.abort.clone(), hub.hub.resume_timeout);
+    let pump = async move {
+        let carrying = async {
+            let turn = remote::find(&shared, &name).await?;
+            remote::carry(&shared, &name, turn, after, keep_for, &receiver).await
+        };
+        let outcome = tokio::select! {
+            biased;
+            () = stop.cancelled() => {
+                if is_for_good.load(Ordering::Acquire) {
+                    // The turn is looked for again, which costs less than to remember it through every await.
+                    let _ = remote::cancel(&shared, &name).await;
+                }
+                return;
+            }
+            () = receiver.closed() => return,
+            () = abort.cancelled() => Err(WireError::shutting_down()),
+            outcome = carrying => outcome,
+        };
+        if let Err(error) = outcome {
+            let refused = Delivered::Refused {
+                request_id: name.request_id.clone(),
+                is_resume: true,
+                error,
+            };
+            // Fails only when the client is gone.
+            let _ = receiver.send(refused).await;
         }
     };
     (following, pump)

@@ -26,7 +26,7 @@ pub enum Delivered {
 pub struct TurnFrame {
     /// Which question.
     pub request_id: RequestId,
-    /// The frame's `type`.
+    /// The frame's `type`; not told of frames that another instance has written.
     pub name: &'static str,
     /// Its number within the question.
     pub seq: u64,
@@ -43,6 +43,8 @@ pub enum Ending {
     Answered,
     /// With an `error`.
     Failed(WireError),
+    /// On another instance, which has written the frame.
+    Elsewhere,
 }
 
 /// What the asker wants of a turn, and what becomes of it when the asker goes away.

@@ -1,6 +1,7 @@
 //! One turn that runs, or ran, on this instance: its name, its log, and how it is stopped.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -11,8 +12,10 @@ use crate::domain::principal::Principal;
 use crate::wire::errors::WireError;
 use crate::wire::questions::AcceptedQuestion;
 
+use super::TurnName;
 use super::frame::Delivery;
 use super::log::TurnLog;
+use super::shared::SharedTurn;
 
 /// A turn. Shared by its runner, its followers and the registry.
 pub(super) struct LocalTurn {
@@ -24,26 +27,54 @@ pub(super) struct LocalTurn {
     pub(super) log: TurnLog,
     /// Stops the turn; also fires when the server gives up waiting for turns.
     pub(super) cancel: CancellationToken,
+    /// Whether it runs in its conversation, and not only waits.
+    holds_conversation: AtomicBool,
     /// Why it was stopped, where somebody said so.
     stopped_for: OnceLock<WireError>,
 }
 
 impl LocalTurn {
     pub(super) fn new(
-        principal: Principal,
         question: &AcceptedQuestion,
         delivery: Delivery,
         cancel: CancellationToken,
     ) -> Self {
         Self {
             id: TurnId::next(),
-            principal,
+            principal: question.principal.clone(),
             request_id: question.request_id.clone(),
             conversation_id: question.conversation_id,
             delivery,
             log: TurnLog::new(question, delivery),
             cancel,
+            holds_conversation: AtomicBool::new(false),
             stopped_for: OnceLock::new(),
+        }
+    }
+
+    /// What its client calls it.
+    pub(super) fn name(&self) -> TurnName {
+        TurnName {
+            principal: self.principal.clone(),
+            request_id: self.request_id.clone(),
+            conversation_id: Some(self.conversation_id),
+        }
+    }
+
+    /// It runs in its conversation from now on.
+    pub(super) fn hold_conversation(&self) {
+        self.holds_conversation.store(true, Ordering::Release);
+    }
+
+    pub(super) fn holds_conversation(&self) -> bool {
+        self.holds_conversation.load(Ordering::Acquire)
+    }
+
+    /// What the other instances call it.
+    pub(super) fn shared(&self) -> SharedTurn {
+        SharedTurn {
+            conversation_id: self.conversation_id,
+            id: self.id,
         }
     }
 

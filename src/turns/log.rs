@@ -27,6 +27,9 @@ const HELD_MAX: Duration = Duration::from_millis(250);
 /// How many numbered frames may wait for the fastest follower before more are held.
 const AHEAD_MAX: usize = 4;
 
+/// Bytes of the frames that are copied at once, unless one alone has more.
+const BATCH_BYTES_MAX: usize = 256 * 1024;
+
 /// The log. Its followers come and go; the turn's runner is its only writer.
 pub(super) struct TurnLog {
     request_id: RequestId,
@@ -34,6 +37,8 @@ pub(super) struct TurnLog {
     state: Mutex<State>,
     /// Wakes followers: there is something to take.
     moved: Notify,
+    /// Wakes whoever copies the log: there are numbered frames, or a doubt.
+    numbered: Notify,
 }
 
 struct State {
@@ -50,6 +55,8 @@ struct State {
     followers: usize,
     /// Since when there are no followers.
     alone_since: Option<Instant>,
+    /// The copy of the log may have been lost.
+    is_in_doubt: bool,
 }
 
 /// Something without a number.
@@ -73,8 +80,10 @@ impl TurnLog {
                 ended_at: None,
                 followers: 0,
                 alone_since: Some(Instant::now()),
+                is_in_doubt: false,
             }),
             moved: Notify::new(),
+            numbered: Notify::new(),
         }
     }
 
@@ -189,6 +198,51 @@ impl TurnLog {
         true
     }
 
+    /// Numbered frames after `after`, as many as make a batch, and whether the last of them is the last of all.
+    pub(super) fn numbered_after(&self, after: u64) -> (Vec<TurnFrame>, bool) {
+        let state = self.state();
+        let from = index(after).min(state.frames.len());
+        let mut bytes = 0;
+        let batch: Vec<_> = state.frames[from..]
+            .iter()
+            .take_while(|frame| {
+                let fits = bytes == 0 || bytes + frame.text.len() <= BATCH_BYTES_MAX;
+                bytes += frame.text.len();
+                fits
+            })
+            .cloned()
+            .collect();
+        let is_last = state.maker.has_ended() && from + batch.len() == state.frames.len();
+        (batch, is_last)
+    }
+
+    /// Waits until frames were numbered or a doubt was cast, since the last time. For one task only.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when it is dropped.
+    pub(super) async fn numbered(&self) {
+        self.numbered.notified().await;
+    }
+
+    /// The copy of the log may have been lost: it is to be written again.
+    pub(super) fn doubt(&self) {
+        self.state().is_in_doubt = true;
+        self.numbered.notify_one();
+    }
+
+    /// Whether a doubt was cast since the last call.
+    pub(super) fn take_doubt(&self) -> bool {
+        std::mem::take(&mut self.state().is_in_doubt)
+    }
+
+    /// Somebody follows elsewhere: it counts as followed until now.
+    pub(super) fn followed_elsewhere(&self) {
+        let mut state = self.state();
+        if state.alone_since.is_some() {
+            state.alone_since = Some(Instant::now());
+        }
+    }
+
     /// When the final frame was written.
     pub(super) fn ended_at(&self) -> Option<Instant> {
         self.state().ended_at
@@ -245,6 +299,7 @@ impl TurnLog {
             text: text.into(),
             ending,
         });
+        self.numbered.notify_one();
     }
 
     /// A panic while a frame is made would leave the log without that frame, which `internal` then ends.
@@ -262,11 +317,14 @@ fn index(after: u64) -> usize {
 mod tests {
     use super::*;
     use crate::domain::ids::ConversationId;
+    use crate::domain::principal::Principal;
     use crate::domain::question::Question;
     use crate::pipeline::event::Stage;
 
     fn log() -> TurnLog {
         let question = AcceptedQuestion {
+            principal: Principal::anonymous(),
+            client_address: None,
             request_id: RequestId::parse("r").expect("an id"),
             conversation_id: ConversationId::random(),
             question: Question::parse("How many?", 100).expect("a question"),

@@ -10,9 +10,12 @@ mod line;
 mod local_turn;
 mod log;
 mod registry;
+mod remote;
+mod replica;
 mod runner;
+mod shared;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -23,6 +26,7 @@ use tokio_util::task::TaskTracker;
 
 pub use follow::Following;
 pub use frame::{Delivered, Delivery, Ending, TurnFrame};
+pub use shared::SharedTurns;
 
 use crate::config::Limits;
 use crate::domain::ids::{ConversationId, RequestId};
@@ -55,7 +59,13 @@ struct Hub {
     resume_timeout: Duration,
     registry: Mutex<Registry>,
     line: Line,
+    /// What is shared with other instances; `None`: there are none.
+    shared: Option<SharedTurns>,
 }
+
+/// How often other instances' wishes are looked for while turns run here, and otherwise.
+const CHECK_IN_RUNNING: Duration = Duration::from_millis(40);
+const CHECK_IN_IDLE: Duration = Duration::from_secs(1);
 
 /// One question as its client names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +80,8 @@ pub struct TurnName {
 }
 
 impl TurnHub {
-    /// Turns run on `runtime`, are counted by `tasks` and all stop when `abort` fires.
+    /// Turns run on `runtime`, are counted by `tasks` and all stop when `abort` fires. Without `shared` there is no other
+    /// instance.
     #[must_use]
     pub fn new(
         run_turn: RunTurn,
@@ -78,19 +89,24 @@ impl TurnHub {
         runtime: Handle,
         tasks: TaskTracker,
         abort: CancellationToken,
+        shared: Option<SharedTurns>,
     ) -> Self {
         let resume_timeout = Duration::from_secs(limits.resume_seconds);
-        Self {
-            hub: Arc::new(Hub {
-                run_turn,
-                runtime,
-                tasks,
-                abort,
-                resume_timeout,
-                registry: Mutex::new(Registry::new(resume_timeout, limits.replay_bytes_max)),
-                line: Line::default(),
-            }),
+        let hub = Arc::new(Hub {
+            run_turn,
+            runtime,
+            tasks,
+            abort,
+            resume_timeout,
+            registry: Mutex::new(Registry::new(resume_timeout, limits.replay_bytes_max)),
+            line: Line::default(),
+            shared,
+        });
+        if hub.shared.is_some() {
+            // Ends with the hub; shutdown has nothing to wait for.
+            TaskTracker::new().spawn_on(check_in(Arc::downgrade(&hub)), &hub.runtime);
         }
+        Self { hub }
     }
 
     /// Starts a turn and returns at once. `receiver` gets its frames, ending with exactly one that has an `ending`.
@@ -100,18 +116,13 @@ impl TurnHub {
     /// The same principal has a turn under way with this request id in this conversation.
     pub fn ask(
         &self,
-        principal: Principal,
         question: AcceptedQuestion,
         delivery: Delivery,
         receiver: mpsc::Sender<Delivered>,
     ) -> Result<Following, WireError> {
         let hub = &self.hub;
-        let turn = Arc::new(LocalTurn::new(
-            principal,
-            &question,
-            delivery,
-            hub.abort.child_token(),
-        ));
+        let cancel = hub.abort.child_token();
+        let turn = Arc::new(LocalTurn::new(&question, delivery, cancel));
         self.registry().insert(&turn).map_err(|_| {
             WireError::new(
                 ErrorCode::DuplicateRequestId,
@@ -136,10 +147,15 @@ impl TurnHub {
         receiver: mpsc::Sender<Delivered>,
     ) -> Following {
         let found = self.registry().find(&name);
-        match found {
-            Found::One(turn) => self.follow(&turn, after, receiver),
-            Found::Several => self.refuse(name, &ambiguous(), receiver),
-            Found::None => self.refuse(name, &not_found(), receiver),
+        match (found, &self.hub.shared) {
+            (Found::One(turn), _) => self.follow(&turn, after, receiver),
+            (Found::None, Some(shared)) => {
+                let (following, pump) = follow::remote(self, shared.clone(), name, after, receiver);
+                self.hub.tasks.spawn_on(pump, &self.hub.runtime);
+                following
+            }
+            (Found::Several, _) => self.refuse(name, &ambiguous(), receiver),
+            (Found::None, None) => self.refuse(name, &not_found(), receiver),
         }
     }
 
@@ -152,22 +168,31 @@ impl TurnHub {
         receiver: mpsc::Sender<Delivered>,
     ) {
         let found = self.registry().find(&name);
-        let error = match found {
+        let known = match found {
             Found::One(turn) if turn.is_running() => {
                 turn.stop(cancelled());
                 return;
             }
-            Found::Several => ambiguous(),
-            Found::One(_) | Found::None => not_found(),
+            Found::One(_) => Some(not_found()),
+            Found::Several => Some(ambiguous()),
+            Found::None => None,
         };
-        let refused = Delivered::Refused {
-            request_id: name.request_id,
-            is_resume: false,
-            error,
-        };
+        let shared = self.hub.shared.clone();
         let telling = async move {
-            // Fails only when the client is gone.
-            let _ = receiver.send(refused).await;
+            let error = match (known, shared) {
+                (Some(error), _) => Some(error),
+                (None, Some(shared)) => remote::cancel(&shared, &name).await.err(),
+                (None, None) => Some(not_found()),
+            };
+            if let Some(error) = error {
+                let refused = Delivered::Refused {
+                    request_id: name.request_id,
+                    is_resume: false,
+                    error,
+                };
+                // Fails only when the client is gone.
+                let _ = receiver.send(refused).await;
+            }
             drop(permit);
         };
         self.hub.tasks.spawn_on(telling, &self.hub.runtime);
@@ -200,6 +225,23 @@ impl TurnHub {
         self.registry().ended(turn);
     }
 
+    /// Redis has forgotten what it knew: everything that can still be resumed is written again.
+    async fn restore(&self, shared: &SharedTurns) {
+        let turns = self.registry().resumable();
+        tracing::info!(
+            turns = turns.len(),
+            "Redis came back empty: writing the logs of turns again"
+        );
+        for turn in turns {
+            if turn.is_running() {
+                turn.log.doubt();
+                continue;
+            }
+            let _ = shared.name(&turn.name(), turn.shared()).await;
+            replica::replicate(shared, &turn, self.hub.resume_timeout).await;
+        }
+    }
+
     /// Why a turn that was stopped without a word was stopped.
     fn why_stopped(&self) -> WireError {
         if self.hub.abort.is_cancelled() {
@@ -213,6 +255,43 @@ impl TurnHub {
     fn registry(&self) -> MutexGuard<'_, Registry> {
         let registry = self.hub.registry.lock();
         registry.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Does what other instances ask of this one, for as long as there is a hub.
+async fn check_in(hub: Weak<Hub>) {
+    let mut is_known = false;
+    loop {
+        let pause = {
+            let Some(hub) = hub.upgrade().map(|hub| TurnHub { hub }) else {
+                return;
+            };
+            let Some(shared) = &hub.hub.shared else {
+                return;
+            };
+            if let Ok((was_there, turns)) = shared.check_in().await {
+                for id in turns {
+                    let turn = hub.registry().running(id);
+                    if let Some(turn) = turn {
+                        turn.stop(cancelled());
+                    }
+                }
+                if !was_there {
+                    // Begins to count for how long Redis has had what it has.
+                    let _ = shared.age().await;
+                    if is_known {
+                        hub.restore(shared).await;
+                    }
+                }
+                is_known = true;
+            }
+            if hub.registry().has_running() {
+                CHECK_IN_RUNNING
+            } else {
+                CHECK_IN_IDLE
+            }
+        };
+        tokio::time::sleep(pause).await;
     }
 }
 

@@ -8,6 +8,7 @@ use chrono::Utc;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::conversations::StoreError;
 use crate::pipeline::Turn;
 use crate::pipeline::event::TurnEvent;
 use crate::protocol::error_code::ErrorCode;
@@ -18,6 +19,7 @@ use crate::wire::questions::AcceptedQuestion;
 use super::TurnHub;
 use super::line::Place;
 use super::local_turn::LocalTurn;
+use super::shared::SharedTurns;
 
 /// How many events a turn may be ahead of its log.
 const EVENTS_WAITING_MAX: usize = 64;
@@ -28,18 +30,30 @@ const CANCEL_GRACE: Duration = Duration::from_secs(2);
 /// How often a turn is looked after: whether anybody still follows it, and what waits for its number.
 const BEAT: Duration = Duration::from_millis(250);
 
+/// How often a lease is renewed: three times before it runs out.
+const RENEW: Duration = Duration::from_secs(1);
+
+/// How often a turn that waits for another instance's looks whether it may go.
+const LINE_LOOK: Duration = Duration::from_millis(40);
+
 /// Runs a turn to its end.
 pub(super) async fn run(
     hub: TurnHub,
     turn: Arc<LocalTurn>,
     question: AcceptedQuestion,
-    place: Place,
+    mut place: Place,
 ) {
-    let answering = answer(&hub, &turn, question, place);
+    let answering = answer(&hub, &turn, question, &mut place);
     let running = tokio::select! {
         running = answering => running,
         never = look_after(&hub, &turn) => match never {},
+        never = renew(&hub, &turn) => match never {},
     };
+    if let Some(shared) = &hub.hub.shared {
+        // Whoever waits on another instance goes on now; if this fails, when the lease has run out.
+        let _ = shared.leave_conversation(turn.shared()).await;
+    }
+    drop(place);
     hub.ended(&turn);
     if let Some(running) = running
         && let Err(error) = running.await
@@ -49,12 +63,12 @@ pub(super) async fn run(
     }
 }
 
-/// Returns when the final frame has been written, and gives the place to the next one.
+/// Returns when the final frame has been written.
 async fn answer(
     hub: &TurnHub,
-    turn: &LocalTurn,
+    turn: &Arc<LocalTurn>,
     question: AcceptedQuestion,
-    mut place: Place,
+    place: &mut Place,
 ) -> Option<JoinHandle<()>> {
     tokio::select! {
         biased;
@@ -62,10 +76,16 @@ async fn answer(
             turn.log.fail(why_stopped(hub, turn));
             return None;
         }
-        () = place.first() => {}
+        outcome = take_conversation(hub, turn, place) => if let Err(error) = outcome {
+            turn.log.fail(error);
+            return None;
+        },
     }
     let (sender, events) = mpsc::channel(EVENTS_WAITING_MAX);
     let asked = Turn {
+        principal: question.principal,
+        client_address: question.client_address,
+        holder: hub.hub.shared.as_ref().map(|_| turn.id),
         request_id: question.request_id,
         conversation_id: question.conversation_id,
         question: question.question,
@@ -80,6 +100,82 @@ async fn answer(
         running.abort();
     }
     Some(running)
+}
+
+/// Waits until the turn is the first one of its conversation: here, and then among all instances.
+async fn take_conversation(
+    hub: &TurnHub,
+    turn: &Arc<LocalTurn>,
+    place: &mut Place,
+) -> Result<(), WireError> {
+    let Some(shared) = &hub.hub.shared else {
+        place.first().await;
+        return Ok(());
+    };
+    let away = |error| {
+        WireError::from(&StoreError::Unavailable {
+            operation: "enter",
+            source: Box::new(error),
+        })
+    };
+    if turn.is_resumable() {
+        publish(hub, shared, turn).await.map_err(away)?;
+        let (shared, turn) = (shared.clone(), Arc::clone(turn));
+        let keep_for = hub.hub.resume_timeout;
+        let replicating =
+            async move { super::replica::replicate(&shared, &turn, keep_for + RENEW).await };
+        hub.hub.tasks.spawn_on(replicating, &hub.hub.runtime);
+    }
+    place.first().await;
+    while !shared
+        .take_conversation(turn.shared())
+        .await
+        .map_err(away)?
+    {
+        tokio::time::sleep(LINE_LOOK).await;
+    }
+    turn.hold_conversation();
+    Ok(())
+}
+
+/// Lets the other instances find the turn, its lease first: what has none counts as lost.
+async fn publish(
+    hub: &TurnHub,
+    shared: &SharedTurns,
+    turn: &LocalTurn,
+) -> Result<(), fred::error::Error> {
+    shared
+        .renew(turn.shared(), false, hub.hub.resume_timeout)
+        .await?;
+    shared.name(&turn.name(), turn.shared()).await
+}
+
+/// Renews the turn's lease and does what others asked for meanwhile.
+async fn renew(hub: &TurnHub, turn: &LocalTurn) -> std::convert::Infallible {
+    let Some(shared) = &hub.hub.shared else {
+        return std::future::pending().await;
+    };
+    loop {
+        tokio::time::sleep(RENEW).await;
+        let life = hub.hub.resume_timeout + RENEW;
+        let renewed = shared
+            .renew(turn.shared(), turn.holds_conversation(), life)
+            .await;
+        let Ok(renewed) = renewed else {
+            continue;
+        };
+        if renewed.is_cancelled {
+            turn.stop(super::cancelled());
+        }
+        if renewed.is_followed {
+            turn.log.followed_elsewhere();
+        }
+        if !renewed.was_there && turn.is_resumable() {
+            // Redis has forgotten it, or took it for gone.
+            let _ = shared.name(&turn.name(), turn.shared()).await;
+            turn.log.doubt();
+        }
+    }
 }
 
 /// Writes events until the final one; `false` if the turn had to be given up. Drops `events` then, so that what the

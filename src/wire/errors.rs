@@ -4,6 +4,7 @@
 //! Matches are exhaustive without a wildcard, so that a new variant cannot go out unmapped.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use crate::conversations::StoreError;
 use crate::domain::question::QuestionFault;
@@ -23,6 +24,8 @@ pub struct WireError {
     pub code: ErrorCode,
     /// A sentence for people.
     pub message: Cow<'static, str>,
+    /// Milliseconds after which trying again makes sense, where that is known.
+    pub retry_after_ms: Option<u64>,
 }
 
 impl WireError {
@@ -32,7 +35,15 @@ impl WireError {
         Self {
             code,
             message: message.into(),
+            retry_after_ms: None,
         }
+    }
+
+    /// Says when to come back.
+    #[must_use]
+    pub fn with_retry_after(mut self, pause: Duration) -> Self {
+        self.retry_after_ms = Some(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
+        self
     }
 
     /// The body of an `error` frame.
@@ -42,6 +53,7 @@ impl WireError {
             code: self.code,
             message: self.message.clone().into_owned(),
             retryable: is_retryable(self.code),
+            retry_after_ms: self.retry_after_ms,
         }
     }
 }
@@ -266,6 +278,10 @@ impl From<&StoreError> for WireError {
             StoreError::Unavailable { .. } => Self::new(
                 ErrorCode::StoreUnavailable,
                 "Conversations cannot be read or saved right now. Please try again in a moment.",
+            ),
+            StoreError::Superseded => Self::new(
+                ErrorCode::TurnLost,
+                "The server was away for too long and the conversation went on without it. Please ask again.",
             ),
             StoreError::Corrupt { .. } => Self::new(
                 ErrorCode::Internal,

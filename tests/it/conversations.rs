@@ -10,6 +10,7 @@ use db_chat::conversations::{self, ConversationStore, StoreError};
 use db_chat::domain::conversation::{StoredTurn, TurnOutcome};
 use db_chat::domain::ids::{ConversationId, RequestId};
 use db_chat::domain::result::{ResultColumn, ResultSet, Truncation, ValueKind};
+use db_chat::redis::RedisConnection;
 use tokio_util::task::TaskTracker;
 
 use crate::support::cut_proxy::CutProxy;
@@ -42,9 +43,15 @@ impl Place {
 }
 
 async fn open(redis_url: Option<&str>, limits: Limits) -> Arc<dyn ConversationStore> {
-    conversations::connect(&config(redis_url), &limits)
-        .await
-        .unwrap()
+    open_configured(&config(redis_url), &limits).await
+}
+
+async fn open_configured(
+    config: &ConversationsConfig,
+    limits: &Limits,
+) -> Arc<dyn ConversationStore> {
+    let redis = RedisConnection::open(config, limits).await.unwrap();
+    conversations::open(config, limits, redis.as_ref()).unwrap()
 }
 
 fn config(redis_url: Option<&str>) -> ConversationsConfig {
@@ -275,7 +282,7 @@ async fn the_widest_limits_are_no_error(place: Place) {
         ttl_seconds: u64::MAX,
         ..config(place.redis.as_ref().map(RedisServer::url).as_deref())
     };
-    let store = conversations::connect(&config, &limits).await.unwrap();
+    let store = open_configured(&config, &limits).await;
     let id = ConversationId::random();
     store.append(id, turn("a")).await.unwrap();
     store.append(id, turn("b")).await.unwrap();
@@ -461,19 +468,14 @@ async fn a_wrong_password_is_an_error_that_names_no_secret() {
 
 #[tokio::test]
 async fn an_address_that_cannot_be_used_is_refused_at_start() {
-    let mut config = config(Some("http://localhost"));
-    let limits = Limits::default();
-    let error = conversations::connect(&config, &limits)
-        .await
-        .err()
-        .unwrap();
-    let advice = error.source().unwrap().to_string();
+    let opened = RedisConnection::open(&config(Some("http://localhost")), &Limits::default()).await;
+    let advice = opened.err().unwrap().to_string();
     assert!(advice.starts_with("REDIS_URL must begin with"), "{advice}");
-    config.redis_url = None;
-    let error = conversations::connect(&config, &limits)
-        .await
-        .err()
-        .unwrap();
-    let advice = error.source().unwrap().to_string();
+    let config = ConversationsConfig {
+        storage: StorageKind::Redis,
+        ..config(None)
+    };
+    let opened = conversations::open(&config, &Limits::default(), None);
+    let advice = opened.err().unwrap().source().unwrap().to_string();
     assert!(advice.contains("set REDIS_URL"), "{advice}");
 }

@@ -15,7 +15,7 @@ const ROWS: &[&[&str]] = &[
     &["wire"],
     &["pipeline"],
     &["llm", "offline", "postgres", "conversations", "state"],
-    &["guard", "protocol"],
+    &["guard", "protocol", "redis"],
     &["telemetry"],
     &["domain", "config"],
 ];

@@ -1,3 +1,6 @@
-//! Questions that outlive the connection they were asked on.
+//! Questions that outlive the connection they were asked on, and the instance too.
 
 mod one_instance;
+mod outages;
+mod support;
+mod two_instances;

@@ -1,35 +1,15 @@
 //! A connection is lost and the question is taken up on the next one, at the same server.
 
 use db_chat::pipeline::event::{Stage, TurnEvent};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
+use super::support::{CONVERSATION, cancel, checked_prose, resume, say};
 use crate::support::server::TestServer;
-use crate::support::turns::{PlayedTurn, played};
-use crate::support::web_socket::{Socket, is_final};
+use crate::support::turns::played;
 
-const CONVERSATION: &str = "3f2b8c1e-6d4a-4f0e-9a57-0c1d2e3f4a5b";
 const ELSEWHERE: &str = "00000000-6d4a-4f0e-9a57-0c1d2e3f4a5b";
-
-async fn resume(socket: &mut Socket, request_id: &str, after: u64) {
-    let frame = json!({"type": "resume", "request_id": request_id, "after": after});
-    socket.text(frame.to_string()).await;
-}
-
-async fn say(turn: &PlayedTurn, token: &str) {
-    turn.play(TurnEvent::Token(token.to_owned())).await;
-}
-
-/// Numbers from `first` on without a gap, one final frame at the end, and the tokens joined.
-fn checked_prose(frames: &[Value], first: u64) -> String {
-    for (index, frame) in frames.iter().enumerate() {
-        assert_eq!(frame["seq"], first + index as u64, "{frames:#?}");
-        assert_eq!(is_final(frame), index + 1 == frames.len(), "{frame}");
-    }
-    let tokens = frames.iter().filter_map(|frame| frame["token"].as_str());
-    tokens.collect()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_missed_is_replayed_and_the_rest_comes_live() {
@@ -98,11 +78,11 @@ async fn a_question_is_stopped_from_another_connection() {
     let (mut asker, mut other) = (server.connect().await, server.connect().await);
     asker.ask("q", None).await;
     let turn = playbook.next().await;
-    other.text(r#"{"type": "cancel", "request_id": "q"}"#).await;
+    cancel(&mut other, "q").await;
     turn.cancelled().await;
     assert_eq!(asker.frames_of("q").await[0]["code"], "cancelled");
     // Nothing is left to be stopped.
-    other.text(r#"{"type": "cancel", "request_id": "q"}"#).await;
+    cancel(&mut other, "q").await;
     assert_eq!(other.frame().await["code"], "request_not_found");
 }
 

@@ -8,6 +8,7 @@ use db_chat::config::Config;
 use db_chat::conversations::ConversationStore;
 use db_chat::domain::schema::{ForeignNames, Snapshot};
 use db_chat::http::{Check, SchemaSource};
+use db_chat::redis::RedisConnection;
 use db_chat::turns::RunTurn;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -49,10 +50,14 @@ impl TestServer {
             db_chat::config::resolve(None, std::iter::empty(), &[]).expect("the defaults");
         config.server.bind = "127.0.0.1:0".to_owned();
         change(&mut config);
-        let store = db_chat::conversations::connect(&config.conversations, &config.limits)
+        let redis = RedisConnection::open(&config.conversations, &config.limits)
             .await
-            .expect("a store in memory");
+            .expect("an address of a Redis");
+        let store =
+            db_chat::conversations::open(&config.conversations, &config.limits, redis.as_ref())
+                .expect("a store");
         let services = Services {
+            shared_turns: db_chat::app::shared_turns(&config, redis.as_ref()),
             run_turn,
             store: Arc::clone(&store),
             schema: no_tables(),
@@ -69,9 +74,7 @@ impl TestServer {
         config.server.bind = "127.0.0.1:0".to_owned();
         change(&mut config);
         // Conversations of this server are behind its doors only; this one stays empty.
-        let store = db_chat::conversations::connect(&config.conversations, &config.limits)
-            .await
-            .expect("a store");
+        let store = open_store(&config).await;
         let application = Application::build(config).await.expect("a server");
         Self::run(application, store)
     }
@@ -133,6 +136,15 @@ impl Drop for TestServer {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+/// The store that the settings name, over a connection of its own.
+pub(crate) async fn open_store(config: &Config) -> Arc<dyn ConversationStore> {
+    let redis = RedisConnection::open(&config.conversations, &config.limits)
+        .await
+        .expect("an address of a Redis");
+    db_chat::conversations::open(&config.conversations, &config.limits, redis.as_ref())
+        .expect("a store")
 }
 
 fn no_tables() -> SchemaSource {
