@@ -155,6 +155,7 @@ async fn renew(hub: &TurnHub, turn: &LocalTurn) -> std::convert::Infallible {
     let Some(shared) = &hub.hub.shared else {
         return std::future::pending().await;
     };
+    let mut was_away = false;
     loop {
         tokio::time::sleep(RENEW).await;
         let life = hub.hub.resume_timeout + RENEW;
@@ -162,6 +163,7 @@ async fn renew(hub: &TurnHub, turn: &LocalTurn) -> std::convert::Infallible {
             .renew(turn.shared(), turn.holds_conversation(), life)
             .await;
         let Ok(renewed) = renewed else {
+            was_away = true;
             continue;
         };
         if renewed.is_cancelled {
@@ -170,9 +172,10 @@ async fn renew(hub: &TurnHub, turn: &LocalTurn) -> std::convert::Infallible {
         if renewed.is_followed {
             turn.log.followed_elsewhere();
         }
-        if !renewed.was_there && turn.is_resumable() {
-            // Redis has forgotten it, or took it for gone.
-            let _ = shared.name(&turn.name(), turn.shared()).await;
+        // Redis may have forgotten the turn, or another instance may have taken its owner for gone.
+        let is_in_doubt = was_away || !renewed.was_there;
+        if is_in_doubt && turn.is_resumable() {
+            was_away = shared.name(&turn.name(), turn.shared()).await.is_err();
             turn.log.doubt();
         }
     }

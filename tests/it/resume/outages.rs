@@ -49,7 +49,8 @@ async fn a_question_ends_for_its_live_client_whatever_becomes_of_redis() {
     let mut one = Instance::start(proxy.address()).await;
     for hangs in [false, true] {
         let mut asker = one.server.connect().await;
-        asker.ask("q", None).await;
+        let id = if hangs { "hangs" } else { "refused" };
+        asker.ask(id, None).await;
         let turn = one.playbook.next().await;
         match hangs {
             true => proxy.stall(),
@@ -57,11 +58,11 @@ async fn a_question_ends_for_its_live_client_whatever_becomes_of_redis() {
         }
         say(&turn, "a").await;
         turn.answer("a").await;
-        let frames = asker.frames_of("q").await;
+        let frames = asker.frames_of(id).await;
         assert_eq!(checked_prose(&frames, 1), "a");
         // On this instance it can even be resumed.
         let mut socket = one.server.connect().await;
-        resume(&mut socket, "q", 1).await;
+        resume(&mut socket, id, 1).await;
         assert_eq!(socket.frame().await["reply"], "a");
         // A new one has to be told that its conversation cannot be had.
         asker.ask("unlucky", None).await;
