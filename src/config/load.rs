@@ -11,6 +11,9 @@ use super::{
     ProviderConfig, ProviderKind, ServerConfig, StateConfig, StorageKind,
 };
 
+/// Another spelling of `shutdown_timeout_ms`, at the top level of the file.
+const SHUTDOWN_SECONDS: &str = "DB_CHAT_SHUTDOWN_SECONDS";
+
 /// Found in the working directory when no file is named.
 const DEFAULT_FILE: &str = "db-chat.toml";
 
@@ -223,7 +226,7 @@ fn conversations(layers: &mut Layers) -> ConversationsConfig {
 }
 
 fn limits(layers: &mut Layers) -> Limits {
-    let limits = Limits {
+    let mut limits = Limits {
         frame_bytes_max: limit(layers, "FRAME_BYTES_MAX"),
         question_chars_max: limit(layers, "QUESTION_CHARS_MAX"),
         rows_max: limit(layers, "ROWS_MAX"),
@@ -257,6 +260,10 @@ fn limits(layers: &mut Layers) -> Limits {
         connections_max: limit(layers, "CONNECTIONS_MAX"),
         shutdown_timeout_ms: limit(layers, "SHUTDOWN_TIMEOUT_MS"),
     };
+    if layers.get(SHUTDOWN_SECONDS).is_some() {
+        let seconds: u64 = number(layers, SHUTDOWN_SECONDS, 1);
+        limits.shutdown_timeout_ms = seconds.saturating_mul(1_000);
+    }
     // PostgreSQL keeps its timeouts in 31 bits and refuses what is larger, with every query.
     for (name, timeout_ms) in [
         ("DB_CHAT_STATEMENT_TIMEOUT_MS", limits.statement_timeout_ms),
@@ -397,6 +404,16 @@ mod tests {
         assert_eq!(config.limits.rows_max, 8);
         assert_eq!(config.limits.model_rows_max, 3);
         assert_eq!(config.policy.allowed_tables, "a,b");
+    }
+
+    #[test]
+    fn the_time_to_shut_down_has_two_spellings() {
+        let shutdown = |variables: &[(&str, &str)]| {
+            check("", variables, &[]).map(|config| config.limits.shutdown_timeout_ms)
+        };
+        assert_eq!(shutdown(&[("DB_CHAT_SHUTDOWN_TIMEOUT_MS", "7")]), Ok(7));
+        assert_eq!(shutdown(&[("DB_CHAT_SHUTDOWN_SECONDS", "7")]), Ok(7_000));
+        assert!(shutdown(&[("DB_CHAT_SHUTDOWN_SECONDS", "0")]).is_err());
     }
 
     #[test]

@@ -225,21 +225,22 @@ impl TurnHub {
         self.registry().ended(turn);
     }
 
-    /// Redis has forgotten what it knew: everything that can still be resumed is written again.
-    async fn restore(&self, shared: &SharedTurns) {
+    /// Redis was away, or has forgotten what it knew: whatever can still be resumed is written again where it is missing.
+    async fn restore(&self, shared: &SharedTurns) -> Result<(), fred::error::Error> {
         let turns = self.registry().resumable();
         tracing::info!(
             turns = turns.len(),
-            "Redis came back empty: writing the logs of turns again"
+            "Redis was away: writing the logs of turns again"
         );
         for turn in turns {
+            shared.name(&turn.name(), turn.shared()).await?;
             if turn.is_running() {
                 turn.log.doubt();
-                continue;
+            } else {
+                replica::replicate(shared, &turn, self.hub.resume_timeout).await;
             }
-            let _ = shared.name(&turn.name(), turn.shared()).await;
-            replica::replicate(shared, &turn, self.hub.resume_timeout).await;
         }
+        Ok(())
     }
 
     /// Why a turn that was stopped without a word was stopped.
@@ -260,7 +261,9 @@ impl TurnHub {
 
 /// Does what other instances ask of this one, for as long as there is a hub.
 async fn check_in(hub: Weak<Hub>) {
-    let mut is_known = false;
+    // An instance that begins has nothing to write again.
+    let mut is_new = true;
+    let mut is_in_doubt = false;
     loop {
         let pause = {
             let Some(hub) = hub.upgrade().map(|hub| TurnHub { hub }) else {
@@ -269,21 +272,25 @@ async fn check_in(hub: Weak<Hub>) {
             let Some(shared) = &hub.hub.shared else {
                 return;
             };
-            if let Ok((was_there, turns)) = shared.check_in().await {
-                for id in turns {
-                    let turn = hub.registry().running(id);
-                    if let Some(turn) = turn {
-                        turn.stop(cancelled());
+            match shared.check_in().await {
+                Ok((was_there, turns)) => {
+                    for id in turns {
+                        let turn = hub.registry().running(id);
+                        if let Some(turn) = turn {
+                            turn.stop(cancelled());
+                        }
+                    }
+                    if !was_there {
+                        // Begins to count for how long Redis has had what it has.
+                        let _ = shared.age().await;
+                    }
+                    is_in_doubt |= !was_there && !is_new;
+                    is_new = false;
+                    if is_in_doubt {
+                        is_in_doubt = hub.restore(shared).await.is_err();
                     }
                 }
-                if !was_there {
-                    // Begins to count for how long Redis has had what it has.
-                    let _ = shared.age().await;
-                    if is_known {
-                        hub.restore(shared).await;
-                    }
-                }
-                is_known = true;
+                Err(_) => is_in_doubt = true,
             }
             if hub.registry().has_running() {
                 CHECK_IN_RUNNING

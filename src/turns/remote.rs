@@ -38,8 +38,16 @@ pub(super) async fn find(shared: &SharedTurns, name: &TurnName) -> Result<Shared
                 tokio::time::sleep(RETRY).await;
             }
             [] => return Err(not_found()),
-            [_, _, ..] if name.principal.is_anonymous() => return Err(ambiguous()),
-            [newest, ..] => return Ok(*newest),
+            [newest, others @ ..] => {
+                // Nobody else knows the conversation; one asked twice in it means the newest.
+                let is_shared = others
+                    .iter()
+                    .any(|other| other.conversation_id != newest.conversation_id);
+                if is_shared && name.principal.is_anonymous() {
+                    return Err(ambiguous());
+                }
+                return Ok(*newest);
+            }
         }
     }
 }
