@@ -1,11 +1,12 @@
 //! The JSON documents of the HTTP API beside the answer itself.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::error_code::ErrorCode;
 
 /// Every HTTP error, whatever its status.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct HttpErrorBody {
     /// A sentence for people.
     pub error: String,
@@ -19,7 +20,7 @@ pub struct HttpErrorBody {
 }
 
 /// `GET /readyz`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ReadinessBody {
     /// `ready`, `degraded` (questions are answered, something beside them is not) or `not_ready`.
     pub status: &'static str,
@@ -28,7 +29,7 @@ pub struct ReadinessBody {
 }
 
 /// The state of one dependency.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct CheckBody {
     /// `database`, `store`, `provider` or `audit`.
     pub name: &'static str,
@@ -46,7 +47,7 @@ pub struct CheckBody {
 }
 
 /// `GET /healthz`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct HealthBody {
     /// Always `ok`: a process that cannot say so does not answer.
     pub status: &'static str,

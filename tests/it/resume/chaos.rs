@@ -307,7 +307,9 @@ impl Client {
             match message {
                 Message::Pong(_) => return,
                 Message::Ping(_) => {}
-                other => panic!("after the final frame: {other:?}"),
+                Message::Text(_) | Message::Binary(_) | Message::Close(_) | Message::Frame(_) => {
+                    panic!("after the final frame: {message:?}")
+                }
             }
         }
     }
@@ -339,7 +341,7 @@ async fn next(stream: &mut Stream) -> Option<Value> {
         match message.await.expect("never silence")?.ok()? {
             Message::Text(text) => return serde_json::from_str(&text).ok(),
             Message::Ping(_) | Message::Pong(_) => {}
-            _ => return None,
+            Message::Binary(_) | Message::Close(_) | Message::Frame(_) => return None,
         }
     }
 }
