@@ -56,3 +56,11 @@ pub mod config;
 
 // Logs.
 pub mod telemetry;
+
+// Only this crate's own test build can switch the guard off, so the tests that do are part of it. They name the crate as all
+// others in `tests/` do.
+#[cfg(test)]
+extern crate self as db_chat;
+#[cfg(test)]
+#[path = "../tests/without_guard/mod.rs"]
+mod without_guard;

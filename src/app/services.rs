@@ -137,10 +137,12 @@ impl Services {
 
         let audit = audit_log(config).await?;
 
-        let checks = vec![
+        let fallback = provider.as_ref().and_then(|provider| provider.fallback());
+        let mut checks = vec![
             Check {
                 name: "database",
                 is_required: true,
+                instead: None,
                 kind: None,
                 model: None,
                 probe: Some(database_probe(catalog.clone())),
@@ -148,6 +150,7 @@ impl Services {
             Check {
                 name: "store",
                 is_required: true,
+                instead: None,
                 kind: Some(store.name()),
                 model: None,
                 probe: Some(store_probe(Arc::clone(&store))),
@@ -155,6 +158,7 @@ impl Services {
             Check {
                 name: "provider",
                 is_required: true,
+                instead: fallback.is_some().then_some("fallback"),
                 kind: Some(
                     provider
                         .as_ref()
@@ -168,11 +172,22 @@ impl Services {
             Check {
                 name: "audit",
                 is_required: false,
+                instead: None,
                 kind: None,
                 model: None,
                 probe: audit.clone().map(audit_probe),
             },
         ];
+        if let Some(fallback) = fallback {
+            checks.push(Check {
+                name: "fallback",
+                is_required: false,
+                instead: None,
+                kind: Some(fallback.name()),
+                model: Some(fallback.model().to_owned()),
+                probe: Some(provider_probe(fallback)),
+            });
+        }
         let pipeline = Pipeline::new(PipelineParts {
             engine: provider.map_or(Engine::Offline, Engine::Model),
             catalog: catalog.clone(),

@@ -21,6 +21,9 @@ pub struct Limits {
     pub statement_timeout_ms: u64,
     /// PostgreSQL's `idle_in_transaction_session_timeout`.
     pub idle_in_transaction_timeout_ms: u64,
+    /// PostgreSQL's own estimate of what a query costs, in the units of `EXPLAIN`, above which it is not run; `None`: no
+    /// query is estimated. There is no good default: it depends on the machine and on how much is too much for it.
+    pub query_cost_max: Option<u64>,
     /// Connections to the database being asked.
     pub pool_connections_max: usize,
     /// How long a question waits for one of them.
@@ -39,10 +42,23 @@ pub struct Limits {
     pub llm_first_token_timeout_ms: u64,
     /// Between two pieces of a reply.
     pub llm_idle_timeout_ms: u64,
-    /// For one call with all its retries.
+    /// For one call with its wait in the queue, all its retries and its fallback.
     pub llm_total_timeout_ms: u64,
-    /// Retries of one call, before its first token.
+    /// Retries of one call, before its first token; 0, which the setting spells `off`, is none.
     pub llm_retries_max: u32,
+    /// Calls that one provider works on at once. Hosted providers limit tokens rather than calls; a model server of one's own wants
+    /// as few as it can hold.
+    pub llm_concurrent_calls_max: usize,
+    /// Calls that wait for a place at one provider; one more fails at once.
+    pub llm_queue_calls_max: usize,
+    /// For that wait.
+    pub llm_queue_timeout_ms: u64,
+    /// Failures of a provider in a row after which it is not asked for a while: more than the tries of one call.
+    pub llm_breaker_failures_max: u32,
+    /// The same if more than this many percent of the last 20 tries failed; 100 leaves it to the failures in a row.
+    pub llm_breaker_failure_percent_max: u32,
+    /// How long such a provider is not asked.
+    pub llm_breaker_open_ms: u64,
     /// Tokens that the model may write in one call, thinking included.
     pub llm_output_tokens_max: u32,
     /// Bytes of the text of one reply; a larger one is a provider gone wild, and an error.
@@ -81,6 +97,7 @@ impl Default for Limits {
             result_bytes_max: 4_194_304,
             statement_timeout_ms: 15_000,
             idle_in_transaction_timeout_ms: 5_000,
+            query_cost_max: None,
             pool_connections_max: 16,
             pool_wait_timeout_ms: 5_000,
             schema_context_tokens_max: 8_000,
@@ -92,6 +109,12 @@ impl Default for Limits {
             llm_idle_timeout_ms: 30_000,
             llm_total_timeout_ms: 120_000,
             llm_retries_max: 2,
+            llm_concurrent_calls_max: 128,
+            llm_queue_calls_max: 1_000,
+            llm_queue_timeout_ms: 30_000,
+            llm_breaker_failures_max: 5,
+            llm_breaker_failure_percent_max: 50,
+            llm_breaker_open_ms: 15_000,
             llm_output_tokens_max: 8_192,
             llm_reply_bytes_max: 1_048_576,
             repairs_max: 2,

@@ -7,8 +7,8 @@ use secrecy::SecretString;
 use super::error::{ConfigError, ConfigFault, Source};
 use super::layers::Layers;
 use super::{
-    Config, ConversationsConfig, DatabaseConfig, Limits, LlmConfig, LogConfig, PolicyConfig,
-    ProviderConfig, ProviderKind, ServerConfig, StateConfig, StorageKind,
+    Config, ConversationsConfig, DatabaseConfig, FallbackConfig, Limits, LlmConfig, LogConfig,
+    OpenAiApi, PolicyConfig, ProviderConfig, ProviderKind, ServerConfig, StateConfig, StorageKind,
 };
 
 /// Another spelling of `shutdown_timeout_ms`, at the top level of the file.
@@ -141,36 +141,92 @@ fn llm(layers: &mut Layers) -> LlmConfig {
     let default_base_url = layers
         .get("OPENAI_BASE_URL")
         .is_none_or(|value| value.source == Source::Default);
-    let provider = match text(layers, "LLM_PROVIDER").to_ascii_lowercase().as_str() {
-        "anthropic" => ProviderKind::Anthropic,
-        "openai" => ProviderKind::OpenAi,
-        "offline" => ProviderKind::Offline,
+    let provider = match text(layers, "LLM_PROVIDER").as_str() {
         "" if anthropic.api_key.is_some() => ProviderKind::Anthropic,
         // A compatible server of one's own may want no key: naming it is enough.
         "" if openai.api_key.is_some() || !default_base_url => ProviderKind::OpenAi,
         "" => ProviderKind::Offline,
-        _ => {
+        name => provider_kind(name).unwrap_or_else(|| {
             layers.reject("LLM_PROVIDER", "must be anthropic, openai or offline");
             ProviderKind::Offline
-        }
+        }),
     };
-    if provider == ProviderKind::Anthropic && anthropic.api_key.is_none() {
-        layers.reject(
-            "ANTHROPIC_API_KEY",
-            "must be set when LLM_PROVIDER is anthropic",
-        );
+    let fallback = fallback(layers, provider, &anthropic, &openai);
+    let wanted_by = |kind| {
+        let is_fallback = fallback.as_ref().is_some_and(|it| it.provider == kind);
+        let primary = (provider == kind).then_some("LLM_PROVIDER");
+        primary.or(is_fallback.then_some("LLM_FALLBACK"))
+    };
+    if let Some(setting) = wanted_by(ProviderKind::Anthropic)
+        && anthropic.api_key.is_none()
+    {
+        let problem = format!("must be set when {setting} is anthropic");
+        layers.reject("ANTHROPIC_API_KEY", problem);
     }
-    if provider == ProviderKind::OpenAi && openai.api_key.is_none() && default_base_url {
-        let problem = "must be set when LLM_PROVIDER is openai, unless OPENAI_BASE_URL names a server that needs none";
+    if let Some(setting) = wanted_by(ProviderKind::OpenAi)
+        && openai.api_key.is_none()
+        && default_base_url
+    {
+        let problem = format!(
+            "must be set when {setting} is openai, unless OPENAI_BASE_URL names a server that needs none"
+        );
         layers.reject("OPENAI_API_KEY", problem);
     }
     LlmConfig {
         provider,
+        fallback,
         anthropic,
         openai,
         prompts_dir: optional(layers, "DB_CHAT_PROMPTS_DIR").map(PathBuf::from),
         reply_language: optional(layers, "DB_CHAT_REPLY_LANGUAGE"),
     }
+}
+
+fn provider_kind(name: &str) -> Option<ProviderKind> {
+    match name.to_ascii_lowercase().as_str() {
+        "anthropic" => Some(ProviderKind::Anthropic),
+        "openai" => Some(ProviderKind::OpenAi),
+        "offline" => Some(ProviderKind::Offline),
+        _ => None,
+    }
+}
+
+/// `provider:model`, or a provider alone. The model may hold colons of its own, as Ollama's do.
+fn fallback(
+    layers: &mut Layers,
+    primary: ProviderKind,
+    anthropic: &ProviderConfig,
+    openai: &ProviderConfig,
+) -> Option<FallbackConfig> {
+    let text = optional(layers, "LLM_FALLBACK")?;
+    let (name, model) = match text.split_once(':') {
+        Some((name, model)) => (name.trim(), Some(model.trim())),
+        None => (text.as_str(), None),
+    };
+    let models = |kind| match kind {
+        ProviderKind::Anthropic => Some(&anthropic.model),
+        ProviderKind::OpenAi => Some(&openai.model),
+        ProviderKind::Offline => None,
+    };
+    let kind = provider_kind(name);
+    let (Some(kind), Some(own_model)) = (kind, kind.and_then(models)) else {
+        let problem = "must be anthropic or openai, with a model after a colon or without, e.g. openai:gpt-6-luna";
+        layers.reject("LLM_FALLBACK", problem);
+        return None;
+    };
+    if model == Some("") {
+        layers.reject("LLM_FALLBACK", "must name a model after the colon");
+    } else if primary == ProviderKind::Offline {
+        let problem = "needs a provider to stand in for: set LLM_PROVIDER and its key";
+        layers.reject("LLM_FALLBACK", problem);
+    } else if primary == kind && model.is_none_or(|model| model == own_model) {
+        let problem = "must name another model than the one that it stands in for";
+        layers.reject("LLM_FALLBACK", problem);
+    }
+    Some(FallbackConfig {
+        provider: kind,
+        model: model.map(str::to_owned),
+    })
 }
 
 fn provider(layers: &mut Layers, prefix: &str) -> ProviderConfig {
@@ -179,7 +235,18 @@ fn provider(layers: &mut Layers, prefix: &str) -> ProviderConfig {
     if !base_url.starts_with("https://") && !base_url.starts_with("http://") {
         layers.reject(&base_url_name, "must begin with https:// or http://");
     }
+    let api_name = format!("{prefix}_API");
+    let api = match text(layers, &api_name).to_ascii_lowercase().as_str() {
+        "chat" | "" => OpenAiApi::Chat,
+        "responses" => OpenAiApi::Responses,
+        _ => {
+            layers.reject(&api_name, "must be chat or responses");
+            OpenAiApi::default()
+        }
+    };
     ProviderConfig {
+        api,
+        api_key_header: text(layers, &format!("{prefix}_API_KEY_HEADER")),
         api_key: secret(layers, &format!("{prefix}_API_KEY")),
         model: text(layers, &format!("{prefix}_MODEL")),
         base_url: base_url.trim_end_matches('/').to_owned(),
@@ -236,6 +303,8 @@ fn limits(layers: &mut Layers) -> Limits {
         result_bytes_max: limit(layers, "RESULT_BYTES_MAX"),
         statement_timeout_ms: limit(layers, "STATEMENT_TIMEOUT_MS"),
         idle_in_transaction_timeout_ms: limit(layers, "IDLE_IN_TRANSACTION_TIMEOUT_MS"),
+        query_cost_max: optional(layers, "DB_CHAT_QUERY_COST_MAX")
+            .map(|_| limit(layers, "QUERY_COST_MAX")),
         pool_connections_max: limit(layers, "POOL_CONNECTIONS_MAX"),
         pool_wait_timeout_ms: limit(layers, "POOL_WAIT_TIMEOUT_MS"),
         schema_context_tokens_max: limit(layers, "SCHEMA_CONTEXT_TOKENS_MAX"),
@@ -246,10 +315,16 @@ fn limits(layers: &mut Layers) -> Limits {
         llm_first_token_timeout_ms: limit(layers, "LLM_FIRST_TOKEN_TIMEOUT_MS"),
         llm_idle_timeout_ms: limit(layers, "LLM_IDLE_TIMEOUT_MS"),
         llm_total_timeout_ms: limit(layers, "LLM_TOTAL_TIMEOUT_MS"),
-        llm_retries_max: limit(layers, "LLM_RETRIES_MAX"),
+        llm_retries_max: limit_or_off(layers, "LLM_RETRIES_MAX"),
+        llm_concurrent_calls_max: limit(layers, "LLM_CONCURRENT_CALLS_MAX"),
+        llm_queue_calls_max: limit(layers, "LLM_QUEUE_CALLS_MAX"),
+        llm_queue_timeout_ms: limit(layers, "LLM_QUEUE_TIMEOUT_MS"),
+        llm_breaker_failures_max: limit(layers, "LLM_BREAKER_FAILURES_MAX"),
+        llm_breaker_failure_percent_max: limit(layers, "LLM_BREAKER_FAILURE_PERCENT_MAX"),
+        llm_breaker_open_ms: limit(layers, "LLM_BREAKER_OPEN_MS"),
         llm_output_tokens_max: limit(layers, "LLM_OUTPUT_TOKENS_MAX"),
         llm_reply_bytes_max: limit(layers, "LLM_REPLY_BYTES_MAX"),
-        repairs_max: limit(layers, "REPAIRS_MAX"),
+        repairs_max: limit_or_off(layers, "REPAIRS_MAX"),
         ping_interval_ms: limit(layers, "PING_INTERVAL_MS"),
         pong_timeout_ms: limit(layers, "PONG_TIMEOUT_MS"),
         outbox_bytes_max: limit(layers, "OUTBOX_BYTES_MAX"),
@@ -288,6 +363,12 @@ fn limits(layers: &mut Layers) -> Limits {
             "must be more than PING_INTERVAL_MS, or every connection is cut between two pings",
         );
     }
+    if limits.llm_breaker_failure_percent_max > 100 {
+        layers.reject(
+            "DB_CHAT_LLM_BREAKER_FAILURE_PERCENT_MAX",
+            "must not be more than 100",
+        );
+    }
     if limits.cell_bytes_max > limits.result_bytes_max {
         layers.reject(
             "DB_CHAT_CELL_BYTES_MAX",
@@ -299,6 +380,21 @@ fn limits(layers: &mut Layers) -> Limits {
 
 fn limit<N: TryFrom<u64> + Default>(layers: &mut Layers, name: &str) -> N {
     number(layers, &format!("DB_CHAT_{name}"), 1)
+}
+
+/// A count that can be switched off, which is said with a word: zero is too easily meant as "unlimited".
+fn limit_or_off(layers: &mut Layers, name: &str) -> u32 {
+    let name = format!("DB_CHAT_{name}");
+    if text(layers, &name).eq_ignore_ascii_case("off") {
+        return 0;
+    }
+    match text(layers, &name).replace('_', "").parse::<u32>() {
+        Ok(count @ 1..) => count,
+        Ok(0) | Err(_) => {
+            layers.reject(&name, "must be a whole number of at least 1, or off");
+            0
+        }
+    }
 }
 
 fn number<N: TryFrom<u64> + Default>(layers: &mut Layers, name: &str, least: u64) -> N {
@@ -404,6 +500,20 @@ mod tests {
         assert_eq!(config.limits.rows_max, 8);
         assert_eq!(config.limits.model_rows_max, 3);
         assert_eq!(config.policy.allowed_tables, "a,b");
+        assert_eq!(config.limits.query_cost_max, None);
+    }
+
+    #[test]
+    fn a_limit_that_is_off_is_not_a_limit_of_zero() {
+        let cost = |text: &str| {
+            check("", &[("DB_CHAT_QUERY_COST_MAX", text)], &[])
+                .map(|config| config.limits.query_cost_max)
+        };
+        assert_eq!(cost(""), Ok(None));
+        assert_eq!(cost("1_000_000"), Ok(Some(1_000_000)));
+        for faulty in ["0", "none", "-1", "1.5"] {
+            assert!(cost(faulty).is_err(), "{faulty}");
+        }
     }
 
     #[test]
@@ -476,6 +586,67 @@ mod tests {
             Ok(ProviderKind::OpenAi)
         );
         assert!(provider(&[("LLM_PROVIDER", "openai")]).is_err());
+    }
+
+    #[test]
+    fn a_fallback_is_a_provider_with_its_own_key_and_perhaps_another_model() {
+        let fallback = |text: &str| {
+            let variables = [
+                ("LLM_FALLBACK", text),
+                ("ANTHROPIC_API_KEY", "k"),
+                ("OPENAI_API_KEY", "k"),
+            ];
+            check("", &variables, &[]).map(|config| {
+                let fallback = config.llm.fallback.expect("a fallback");
+                (fallback.provider, fallback.model)
+            })
+        };
+        assert_eq!(fallback("openai"), Ok((ProviderKind::OpenAi, None)));
+        let model = |name: &str| Some(name.to_owned());
+        assert_eq!(
+            fallback("OpenAI: qwen3:8b"),
+            Ok((ProviderKind::OpenAi, model("qwen3:8b")))
+        );
+        assert_eq!(
+            fallback("anthropic:claude-sonnet-5-5"),
+            Ok((ProviderKind::Anthropic, model("claude-sonnet-5-5")))
+        );
+        for (text, problem) in [
+            ("gemini", "must be anthropic or openai"),
+            ("offline", "must be anthropic or openai"),
+            ("openai:", "a model after the colon"),
+            ("anthropic", "another model"),
+            ("anthropic:claude-haiku-5-5", "another model"),
+        ] {
+            let error = fallback(text).expect_err(text);
+            assert!(
+                error.contains("LLM_FALLBACK") && error.contains(problem),
+                "{error}"
+            );
+        }
+        let error =
+            check("llm_fallback = \"openai\"", &[], &[]).expect_err("nothing to stand in for");
+        assert!(error.contains("needs a provider"), "{error}");
+        let variables = [("ANTHROPIC_API_KEY", "k"), ("LLM_FALLBACK", "openai")];
+        let error = check("", &variables, &[]).expect_err("no key");
+        assert!(
+            error.contains("OPENAI_API_KEY") && error.contains("when LLM_FALLBACK is openai"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn what_can_be_switched_off_is_switched_off_with_a_word() {
+        let retries = |text: &str| {
+            check("", &[("DB_CHAT_LLM_RETRIES_MAX", text)], &[])
+                .map(|config| config.limits.llm_retries_max)
+        };
+        assert_eq!(retries("off"), Ok(0));
+        assert_eq!(retries("3"), Ok(3));
+        assert!(retries("0").expect_err("zero").contains("or off"));
+        let config = check("[limits]\nrepairs_max = \"off\"", &[], &[]).expect("valid");
+        assert_eq!(config.limits.repairs_max, 0);
+        assert!(check("", &[("DB_CHAT_ROWS_MAX", "off")], &[]).is_err());
     }
 
     #[test]

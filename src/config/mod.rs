@@ -62,9 +62,11 @@ pub struct DatabaseConfig {
 pub struct LlmConfig {
     /// Which engine writes the SQL.
     pub provider: ProviderKind,
+    /// Who answers instead when the provider cannot; `None`: nobody.
+    pub fallback: Option<FallbackConfig>,
     /// Anthropic's Messages API.
     pub anthropic: ProviderConfig,
-    /// OpenAI's Chat Completions API, or a server that speaks it.
+    /// OpenAI's Chat Completions or Responses API, or a server that speaks it.
     pub openai: ProviderConfig,
     /// A directory whose templates replace the built-in ones of the same name.
     pub prompts_dir: Option<PathBuf>,
@@ -72,12 +74,21 @@ pub struct LlmConfig {
     pub reply_language: Option<String>,
 }
 
+/// Who answers instead when the provider cannot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FallbackConfig {
+    /// Which provider, with its own key and base URL; never `Offline`.
+    pub provider: ProviderKind,
+    /// The model; `None`: the one that the provider's own setting names.
+    pub model: Option<String>,
+}
+
 /// Which engine writes the SQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProviderKind {
     /// Anthropic's Messages API.
     Anthropic,
-    /// OpenAI's Chat Completions API.
+    /// One of OpenAI's APIs.
     OpenAi,
     /// No model: the engine in `offline`.
     Offline,
@@ -92,10 +103,24 @@ pub struct ProviderConfig {
     pub model: String,
     /// Up to and including the version, without a slash at the end, e.g. `https://api.openai.com/v1`.
     pub base_url: String,
-    /// The request field that caps the reply: `max_tokens` or `max_completion_tokens` (OpenAI dialect only).
+    /// Which API is spoken (OpenAI only).
+    pub api: OpenAiApi,
+    /// The header that carries the key: `authorization` for a bearer token, any other for the bare key (OpenAI only).
+    pub api_key_header: String,
+    /// The request field that caps the reply: `max_tokens` or `max_completion_tokens` (Chat Completions only).
     pub tokens_max_field: String,
     /// Value of the `anthropic-version` header (Anthropic only).
     pub api_version: String,
+}
+
+/// Which of OpenAI's APIs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OpenAiApi {
+    /// Chat Completions, which every compatible server speaks.
+    #[default]
+    Chat,
+    /// Responses.
+    Responses,
 }
 
 /// What may be seen.

@@ -25,6 +25,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
+use self::call::CallWatch;
 use self::check::SqlChecker;
 use self::error::TurnError;
 use self::event::{Answer, Clarification, EventSender, Shortfall, Stage, TurnEvent};
@@ -180,6 +181,7 @@ impl Pipeline {
             }
         };
         answer.usage = record.usage;
+        answer.models.clone_from(&record.models);
 
         record.enter(Stage::Storing, events).await;
         let stored = store::stored_turn(turn, &answer, self.rows_budget());
@@ -208,9 +210,15 @@ impl Pipeline {
         let parts = self.parts.as_ref();
         let mut generator = self.generator(turn, Arc::clone(provider), past, snapshot);
         let mut repairs_left = parts.limits.repairs_max;
-        record.enter(Stage::Generating, events).await;
+        let mut stage = Stage::Generating;
+        record.enter(stage, events).await;
         let (checked, result) = loop {
-            let generated = generator.ask(&mut record.usage).await;
+            let watch = CallWatch {
+                events,
+                stage,
+                models: &mut record.models,
+            };
+            let generated = generator.ask(&mut record.usage, watch).await;
             let generated = generated.map_err(|source| TurnError::Llm {
                 purpose: "sql",
                 source,
@@ -233,6 +241,10 @@ impl Pipeline {
                         Attempt::TimedOut => {
                             return Ok(declined(Shortfall::QueryTimeout, String::new()));
                         }
+                        Attempt::TooCostly(times) => (
+                            Shortfall::QueryTooCostly,
+                            parts.prompts.repair_costly(times),
+                        ),
                         Attempt::Rejected(rejection) => (
                             Shortfall::QueryRefused,
                             parts.prompts.repair_rejected(rejection.reason()),
@@ -248,7 +260,8 @@ impl Pipeline {
             }
             repairs_left -= 1;
             generator.object(objection);
-            record.enter(Stage::Repairing, events).await;
+            stage = Stage::Repairing;
+            record.enter(stage, events).await;
         };
 
         record.enter(Stage::Narrating, events).await;
@@ -264,6 +277,11 @@ impl Pipeline {
         let tokens_max = parts.limits.llm_output_tokens_max;
         let budget = self.rows_budget();
         let usage = &mut record.usage;
+        let watch = CallWatch {
+            events,
+            stage: Stage::Narrating,
+            models: &mut record.models,
+        };
         let prose = narrate::narrate(
             provider.as_ref(),
             &parts.prompts,
@@ -271,29 +289,25 @@ impl Pipeline {
             budget,
             tokens_max,
             usage,
-            events,
+            watch,
         );
         let prose = prose.await.map_err(|source| TurnError::Llm {
             purpose: "prose",
             source,
         })?;
         let mut reply = prose.text;
-        let addition = match prose.finish {
-            FinishReason::Complete if reply.trim().is_empty() => {
-                Some(offline::narrate(subject.question, &result))
-            }
-            FinishReason::Complete => None,
-            FinishReason::TokensMax => {
-                Some("\n\n(The answer was cut off here: it was too long.)".to_owned())
-            }
-            FinishReason::Refused(_) | FinishReason::Filtered if reply.trim().is_empty() => {
-                Some(offline::narrate(subject.question, &result))
-            }
+        let mut addition = String::new();
+        if reply.trim().is_empty() {
+            addition.push_str(&offline::narrate(subject.question, &result));
+        }
+        addition.push_str(match prose.finish {
+            FinishReason::Complete => "",
+            FinishReason::TokensMax => "\n\n(The answer was cut off here: it was too long.)",
             FinishReason::Refused(_) | FinishReason::Filtered => {
-                Some("\n\n(The model stopped here and declined to go on.)".to_owned())
+                "\n\n(The model stopped here and declined to go on.)"
             }
-        };
-        if let Some(addition) = addition {
+        });
+        if !addition.is_empty() {
             reply.push_str(&addition);
             let _ = events.send(TurnEvent::Token(addition)).await;
         }
@@ -341,6 +355,7 @@ impl Pipeline {
             Attempt::Ran(checked, result) => (checked, result),
             Attempt::Rejected(_) => return Ok(declined(Shortfall::QueryRefused, String::new())),
             Attempt::Failed(_) => return Ok(declined(Shortfall::QueryFailed, String::new())),
+            Attempt::TooCostly(_) => return Ok(declined(Shortfall::QueryTooCostly, String::new())),
             Attempt::TimedOut => return Ok(declined(Shortfall::QueryTimeout, String::new())),
         };
         record.enter(Stage::Narrating, events).await;
@@ -480,6 +495,9 @@ fn declined(shortfall: Shortfall, reason: String) -> Answer {
         }
         Shortfall::QueryFailed => {
             "I could not write a query for that which the database accepts. Try to ask in another way."
+        }
+        Shortfall::QueryTooCostly => {
+            "The query for that would be too much work for the database. Ask for less at once, for example for a shorter period."
         }
         Shortfall::QueryTimeout => {
             "The query for that takes too long. Ask for less at once, for example for a shorter period."

@@ -67,6 +67,8 @@ pub enum ErrorCode {
     ProviderQuotaExceeded,
     /// The provider did not answer in time.
     ProviderTimeout,
+    /// Too many questions wait for the provider.
+    ProviderBusy,
     /// The model declined for safety reasons of its own.
     ModelRefused,
 
@@ -77,6 +79,8 @@ pub enum ErrorCode {
     QueryRefused,
     /// The database refused the query, and no repair was found.
     QueryFailed,
+    /// The query would cost the database more than it may, and no repair was found.
+    QueryTooCostly,
     /// The query took too long.
     QueryTimeout,
 
@@ -128,10 +132,12 @@ impl ErrorCode {
         Self::ProviderRateLimited,
         Self::ProviderQuotaExceeded,
         Self::ProviderTimeout,
+        Self::ProviderBusy,
         Self::ModelRefused,
         Self::NotAnswerable,
         Self::QueryRefused,
         Self::QueryFailed,
+        Self::QueryTooCostly,
         Self::QueryTimeout,
         Self::DatabaseUnavailable,
         Self::DatabaseBusy,
@@ -173,10 +179,12 @@ impl ErrorCode {
             Self::ProviderRateLimited => "provider_rate_limited",
             Self::ProviderQuotaExceeded => "provider_quota_exceeded",
             Self::ProviderTimeout => "provider_timeout",
+            Self::ProviderBusy => "provider_busy",
             Self::ModelRefused => "model_refused",
             Self::NotAnswerable => "not_answerable",
             Self::QueryRefused => "query_refused",
             Self::QueryFailed => "query_failed",
+            Self::QueryTooCostly => "query_too_costly",
             Self::QueryTimeout => "query_timeout",
             Self::DatabaseUnavailable => "database_unavailable",
             Self::DatabaseBusy => "database_busy",

@@ -31,7 +31,7 @@ pub struct ReadinessBody {
 /// The state of one dependency.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct CheckBody {
-    /// `database`, `store`, `provider` or `audit`.
+    /// `database`, `store`, `provider`, `fallback` or `audit`.
     pub name: &'static str,
     /// `up`, `down` or `off` (not configured).
     pub status: &'static str,

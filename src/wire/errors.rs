@@ -17,6 +17,9 @@ use crate::protocol::client_frame::FrameFault;
 use crate::protocol::error_code::ErrorCode;
 use crate::protocol::server_frame::ErrorBody;
 
+/// When to come back to a queue that is full: calls take seconds, and each that ends makes room.
+const BUSY_RETRY_AFTER: Duration = Duration::from_secs(5);
+
 /// What a client is told about an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WireError {
@@ -83,6 +86,7 @@ pub const fn is_retryable(code: ErrorCode) -> bool {
         | ErrorCode::ProviderUnavailable
         | ErrorCode::ProviderRateLimited
         | ErrorCode::ProviderTimeout
+        | ErrorCode::ProviderBusy
         | ErrorCode::DatabaseUnavailable
         | ErrorCode::DatabaseBusy
         | ErrorCode::StoreUnavailable
@@ -112,6 +116,7 @@ pub const fn is_retryable(code: ErrorCode) -> bool {
         | ErrorCode::NotAnswerable
         | ErrorCode::QueryRefused
         | ErrorCode::QueryFailed
+        | ErrorCode::QueryTooCostly
         | ErrorCode::QueryTimeout
         | ErrorCode::Internal => false,
     }
@@ -127,6 +132,7 @@ pub const fn http_status(code: ErrorCode) -> u16 {
         | ErrorCode::NotAnswerable
         | ErrorCode::QueryRefused
         | ErrorCode::QueryFailed
+        | ErrorCode::QueryTooCostly
         | ErrorCode::QueryTimeout => 200,
         ErrorCode::InvalidRequest
         | ErrorCode::UnknownFrameType
@@ -153,6 +159,7 @@ pub const fn http_status(code: ErrorCode) -> u16 {
         | ErrorCode::ShuttingDown
         | ErrorCode::ProviderRateLimited
         | ErrorCode::ProviderQuotaExceeded
+        | ErrorCode::ProviderBusy
         | ErrorCode::DatabaseUnavailable
         | ErrorCode::DatabaseBusy
         | ErrorCode::StoreUnavailable
@@ -169,6 +176,7 @@ pub const fn shortfall_code(shortfall: Shortfall) -> ErrorCode {
         Shortfall::NotAnswerable => ErrorCode::NotAnswerable,
         Shortfall::QueryRefused => ErrorCode::QueryRefused,
         Shortfall::QueryFailed => ErrorCode::QueryFailed,
+        Shortfall::QueryTooCostly => ErrorCode::QueryTooCostly,
         Shortfall::QueryTimeout => ErrorCode::QueryTimeout,
         Shortfall::ModelRefused => ErrorCode::ModelRefused,
         Shortfall::ModelReplyInvalid => ErrorCode::ModelReplyInvalid,
@@ -213,8 +221,39 @@ impl From<&LlmError> for WireError {
                 ErrorCode::ProviderUnavailable,
                 "The language model broke off in the middle of its reply. Please try again.",
             ),
-            LlmError::Answered { kind, .. } => answered(*kind),
+            LlmError::Answered {
+                kind, retry_after, ..
+            } => {
+                let error = answered(*kind);
+                match retry_after {
+                    // A key or a quota is not mended by waiting, whatever the provider's headers say.
+                    Some(pause) if is_retryable(error.code) => error.with_retry_after(*pause),
+                    Some(_) | None => error,
+                }
+            }
+            LlmError::CircuitOpen { retry_after, .. } => Self::new(
+                ErrorCode::ProviderUnavailable,
+                format!(
+                    "The language model has failed several times in a row. Please ask again in {}.",
+                    in_words(*retry_after)
+                ),
+            )
+            .with_retry_after(*retry_after),
+            LlmError::Busy { .. } => Self::new(
+                ErrorCode::ProviderBusy,
+                "Too many questions are waiting for the language model. Please ask again in a moment.",
+            )
+            .with_retry_after(BUSY_RETRY_AFTER),
         }
+    }
+}
+
+/// Rounded up: whoever comes back a moment too early comes in vain.
+fn in_words(wait: Duration) -> String {
+    match wait.as_millis().div_ceil(1_000) {
+        0 | 1 => "a second".to_owned(),
+        seconds @ 2..=90 => format!("{seconds} seconds"),
+        seconds => format!("{} minutes", seconds.div_ceil(60)),
     }
 }
 
@@ -258,10 +297,14 @@ impl From<&QueryError> for WireError {
                 ErrorCode::DatabaseBusy,
                 "The database is busy with other questions. Please try again in a moment.",
             ),
-            // Both are outcomes that the pipeline turns into an answer; here they are for completeness.
+            // These are outcomes that the pipeline turns into an answer; here they are for completeness.
             QueryError::Refused { .. } => Self::new(
                 ErrorCode::QueryFailed,
                 "The database could not run the query. Please ask in another way.",
+            ),
+            QueryError::TooCostly { .. } => Self::new(
+                ErrorCode::QueryTooCostly,
+                "The query would be too much work for the database. Please ask for less, for example a shorter time span.",
             ),
             QueryError::StatementTimeout { .. } => Self::new(
                 ErrorCode::QueryTimeout,
@@ -391,6 +434,7 @@ mod tests {
                     kind: AnsweredKind::Authentication,
                     status: 401,
                     message: secret.to_owned(),
+                    retry_after: None,
                 },
             },
         ];
@@ -399,6 +443,47 @@ mod tests {
             for word in ["internal:", "sk-", "salaries", "42P01", "openai"] {
                 assert!(!message.contains(word), "{message}");
             }
+        }
+    }
+
+    #[test]
+    fn when_to_come_back_is_told_only_where_coming_back_helps() {
+        let wait = Some(Duration::from_micros(1_500_001));
+        let told = |kind| {
+            let error = LlmError::Answered {
+                provider: "openai",
+                kind,
+                status: 429,
+                message: String::new(),
+                retry_after: wait,
+            };
+            WireError::from(&error).body().retry_after_ms
+        };
+        assert_eq!(told(AnsweredKind::RateLimited), Some(1_500));
+        assert_eq!(told(AnsweredKind::Unavailable), Some(1_500));
+        assert_eq!(told(AnsweredKind::QuotaExceeded), None);
+        assert_eq!(told(AnsweredKind::Authentication), None);
+    }
+
+    #[test]
+    fn a_person_is_told_when_to_come_back() {
+        let open = |milliseconds| {
+            WireError::from(&LlmError::CircuitOpen {
+                provider: "openai",
+                retry_after: Duration::from_millis(milliseconds),
+            })
+        };
+        assert_eq!(open(4_200).retry_after_ms, Some(4_200));
+        for (milliseconds, words) in [
+            (0, "in a second."),
+            (4_200, "in 5 seconds."),
+            (90_000, "in 90 seconds."),
+            (90_001, "in 2 minutes."),
+        ] {
+            assert!(
+                open(milliseconds).message.ends_with(words),
+                "{milliseconds}"
+            );
         }
     }
 

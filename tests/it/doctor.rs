@@ -8,8 +8,9 @@ use db_chat::config::Config;
 use serde_json::Value;
 use tokio_postgres::Client;
 
-use super::grants::{POLICY, SCHEMA, config, granted};
+use super::grants::{POLICY, SCHEMA};
 use super::support::postgres::TestDatabase;
+use super::support::roles::{config, granted};
 
 async fn doctor(config: &Config) -> (ExitCode, Value) {
     let mut output = Vec::new();

@@ -2,17 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
 use db_chat::domain::ids::ConversationId;
 use futures_util::{SinkExt, StreamExt};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -24,6 +19,7 @@ use crate::support::fake_provider::{FakeProvider, Reply, Stop};
 use crate::support::postgres::{self, TestDatabase};
 use crate::support::redis::RedisServer;
 use crate::support::round_robin::RoundRobin;
+use crate::support::serve_process::ServeProcess;
 use crate::support::web_socket::{handshake, is_final};
 
 /// Each question is one conversation.
@@ -85,10 +81,12 @@ async fn every_question_ends_once_for_its_client_whatever_fails() {
         ("LLM_PROVIDER", "anthropic".to_owned()),
         ("ANTHROPIC_API_KEY", "sk-none".to_owned()),
         ("ANTHROPIC_BASE_URL", fake.url()),
-        ("DB_CHAT_BIND", "127.0.0.1:0".to_owned()),
     ];
-    let mut dies = Instance::start(&settings).await;
-    let mut stays = Instance::start(&settings).await;
+    let settings = settings
+        .each_ref()
+        .map(|(name, value)| (*name, value.as_str()));
+    let mut dies = ServeProcess::start(&settings).await;
+    let mut stays = ServeProcess::start(&settings).await;
     let balancer = RoundRobin::start(vec![dies.address, stays.address]).await;
 
     let (ended, mut progress) = watch::channel(0);
@@ -155,51 +153,6 @@ async fn every_question_ends_once_for_its_client_whatever_fails() {
         assert_ne!(redis.command(&["PTTL", key]).await, "-1", "{key}");
     }
     stays.stop().await;
-}
-
-/// A db-chat process.
-struct Instance {
-    process: Child,
-    address: SocketAddr,
-}
-
-impl Instance {
-    async fn start(settings: &[(&str, String)]) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_db-chat"))
-            .arg("serve")
-            .envs(settings.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("a process");
-        let stdout = process.stdout.take().expect("a pipe");
-        let mut lines = BufReader::new(stdout).lines();
-        let line = tokio::time::timeout(PATIENCE, lines.next_line()).await;
-        let line = line.expect("in time").expect("readable").expect("a line");
-        let address = line
-            .split("http://")
-            .nth(1)
-            .and_then(|rest| rest.split(['/', ' ']).next())
-            .and_then(|address| address.parse().ok())
-            .unwrap_or_else(|| panic!("no address in {line:?}"));
-        Self { process, address }
-    }
-
-    /// As a crash would.
-    async fn kill(&mut self) {
-        self.process.kill().await.expect("a process");
-    }
-
-    /// As an operator would.
-    async fn stop(&mut self) {
-        let pid = self.process.id().expect("a running process");
-        let pid = Pid::from_raw(i32::try_from(pid).expect("a process id"));
-        kill(pid, Signal::SIGTERM).expect("a process");
-        let status = tokio::time::timeout(PATIENCE, self.process.wait()).await;
-        assert!(status.expect("an end in time").expect("a status").success());
-    }
 }
 
 type Stream = WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
