@@ -1,7 +1,7 @@
 //! db-chat: ask a PostgreSQL database questions in plain English.
 //!
 //! The layers, top to bottom. A file may use its own layer and any below it, never one above, and
-//! never sideways between `llm`, `offline`, `postgres`, `conversations` and `state`.
+//! never sideways between `llm`, `offline`, `postgres`, `conversations`, `auth`, `limits` and `state`.
 
 // One file per command: arguments in, text or JSON out.
 pub mod cli;
@@ -35,6 +35,12 @@ pub mod postgres;
 
 // Where conversations live.
 pub mod conversations;
+
+// Who somebody is.
+pub mod auth;
+
+// How much anybody may have.
+pub mod limits;
 
 // db-chat's own tables.
 pub mod state;

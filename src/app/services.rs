@@ -39,8 +39,8 @@ pub struct Services {
     pub schema: SchemaSource,
     /// What `/readyz` asks.
     pub checks: Vec<Check>,
-    /// What is shared with other instances; `None` where conversations are in memory, which no other instance sees.
-    pub shared_turns: Option<SharedTurns>,
+    /// The connection that instances share; `None` where no Redis is configured.
+    pub redis: Option<RedisConnection>,
     /// The audit log, to be closed at the end; `None` where no state database is set.
     pub audit: Option<AuditLog>,
 }
@@ -206,13 +206,13 @@ impl Services {
                 let pipeline = pipeline.clone();
                 Box::pin(async move { pipeline.run_turn(turn, events).await })
             }),
-            shared_turns: shared_turns(config, redis.as_ref()),
             store,
             schema: Arc::new(move || {
                 let catalog = catalog.clone();
                 Box::pin(async move { catalog.snapshot().await })
             }),
             checks,
+            redis,
             audit,
         })
     }
@@ -220,7 +220,10 @@ impl Services {
 
 /// What instances share, where they share conversations.
 #[must_use]
-pub fn shared_turns(config: &Config, redis: Option<&RedisConnection>) -> Option<SharedTurns> {
+pub(super) fn shared_turns(
+    config: &Config,
+    redis: Option<&RedisConnection>,
+) -> Option<SharedTurns> {
     let is_shared = config.conversations.storage == StorageKind::Redis;
     let redis = redis.filter(|_| is_shared)?;
     Some(SharedTurns::new(

@@ -81,6 +81,22 @@ pub struct Limits {
     pub replay_bytes_max: usize,
     /// Open WebSocket connections of this process.
     pub connections_max: usize,
+    /// Open WebSocket connections of one principal; does not count for nobody in particular.
+    pub connections_per_principal_max: usize,
+    /// Open WebSocket connections from one address; of IPv6, from one network of 64 bits, which one subscriber commonly has.
+    pub connections_per_address_max: usize,
+    /// Questions a minute of one principal, over all instances; of nobody in particular, from one address.
+    pub questions_per_minute_max: u32,
+    /// For the head of a request to arrive, a socket's handshake included.
+    pub head_timeout_ms: u64,
+    /// For the body to arrive after the head. A question is a few hundred bytes; a client that dribbles must not hold a place for
+    /// longer.
+    pub body_timeout_ms: u64,
+    /// How long an HTTP connection may be idle: above the 60 seconds after which common load balancers drop
+    /// theirs, so that it is never this side that drops one under a request.
+    pub keep_alive_timeout_ms: u64,
+    /// Between two fetches of the keys of the tokens' issuer, however many tokens name keys that are not known.
+    pub jwks_fetch_pause_ms: u64,
     /// For answers in flight when the server is told to stop.
     pub shutdown_timeout_ms: u64,
 }
@@ -126,6 +142,13 @@ impl Default for Limits {
             resume_seconds: 120,
             replay_bytes_max: 67_108_864,
             connections_max: 10_000,
+            connections_per_principal_max: 100,
+            connections_per_address_max: 100,
+            questions_per_minute_max: 60,
+            head_timeout_ms: 10_000,
+            body_timeout_ms: 10_000,
+            keep_alive_timeout_ms: 75_000,
+            jwks_fetch_pause_ms: 10_000,
             shutdown_timeout_ms: 25_000,
         }
     }

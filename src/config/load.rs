@@ -8,7 +8,7 @@ use super::error::{ConfigError, ConfigFault, Source};
 use super::layers::Layers;
 use super::{
     Config, ConversationsConfig, DatabaseConfig, FallbackConfig, Limits, LlmConfig, LogConfig,
-    OpenAiApi, PolicyConfig, ProviderConfig, ProviderKind, ServerConfig, StateConfig, StorageKind,
+    OpenAiApi, PolicyConfig, ProviderConfig, ProviderKind, StateConfig, StorageKind, auth, server,
 };
 
 /// Another spelling of `shutdown_timeout_ms`, at the top level of the file.
@@ -76,7 +76,8 @@ pub fn resolve(
         layers.add_flag(name, value.clone());
     }
     let config = Config {
-        server: server(&mut layers),
+        server: server::read(&mut layers),
+        auth: auth::read(&mut layers),
         database: DatabaseConfig {
             url: secret(&layers, "DATABASE_URL"),
             allow_unsafe_role: boolean(&mut layers, "DB_CHAT_ALLOW_UNSAFE_ROLE"),
@@ -104,34 +105,6 @@ pub fn resolve(
         Err(ConfigError {
             faults: layers.faults,
         })
-    }
-}
-
-fn server(layers: &mut Layers) -> ServerConfig {
-    let bind = text(layers, "DB_CHAT_BIND");
-    let port = bind.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
-    if !matches!(port, Some(Ok(_))) {
-        layers.reject(
-            "DB_CHAT_BIND",
-            "must be host:port, e.g. 127.0.0.1:8080 or [::1]:8080",
-        );
-    }
-    let allowed_origins = list(&text(layers, "DB_CHAT_ALLOWED_ORIGINS"));
-    for origin in &allowed_origins {
-        let rest = origin
-            .strip_prefix("https://")
-            .or_else(|| origin.strip_prefix("http://"));
-        if rest.is_none_or(|host| host.is_empty() || host.contains('/')) {
-            let problem = format!(
-                "{origin:?} must be a scheme and a host without a path, e.g. https://app.example.com"
-            );
-            layers.reject("DB_CHAT_ALLOWED_ORIGINS", problem);
-        }
-    }
-    ServerConfig {
-        bind,
-        enable_websockets: boolean(layers, "DB_CHAT_ENABLE_WEBSOCKETS"),
-        allowed_origins,
     }
 }
 
@@ -333,6 +306,13 @@ fn limits(layers: &mut Layers) -> Limits {
         resume_seconds: limit(layers, "RESUME_SECONDS"),
         replay_bytes_max: limit(layers, "REPLAY_BYTES_MAX"),
         connections_max: limit(layers, "CONNECTIONS_MAX"),
+        connections_per_principal_max: limit(layers, "CONNECTIONS_PER_PRINCIPAL_MAX"),
+        connections_per_address_max: limit(layers, "CONNECTIONS_PER_ADDRESS_MAX"),
+        questions_per_minute_max: limit(layers, "QUESTIONS_PER_MINUTE_MAX"),
+        head_timeout_ms: limit(layers, "HEAD_TIMEOUT_MS"),
+        body_timeout_ms: limit(layers, "BODY_TIMEOUT_MS"),
+        keep_alive_timeout_ms: limit(layers, "KEEP_ALIVE_TIMEOUT_MS"),
+        jwks_fetch_pause_ms: limit(layers, "JWKS_FETCH_PAUSE_MS"),
         shutdown_timeout_ms: limit(layers, "SHUTDOWN_TIMEOUT_MS"),
     };
     if layers.get(SHUTDOWN_SECONDS).is_some() {
@@ -397,7 +377,7 @@ fn limit_or_off(layers: &mut Layers, name: &str) -> u32 {
     }
 }
 
-fn number<N: TryFrom<u64> + Default>(layers: &mut Layers, name: &str, least: u64) -> N {
+pub(super) fn number<N: TryFrom<u64> + Default>(layers: &mut Layers, name: &str, least: u64) -> N {
     let parsed = text(layers, name)
         .replace('_', "")
         .parse::<u64>()
@@ -418,7 +398,7 @@ fn number<N: TryFrom<u64> + Default>(layers: &mut Layers, name: &str, least: u64
     N::default()
 }
 
-fn boolean(layers: &mut Layers, name: &str) -> bool {
+pub(super) fn boolean(layers: &mut Layers, name: &str) -> bool {
     match text(layers, name).to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => true,
         "false" | "0" | "no" | "off" | "" => false,
@@ -429,22 +409,22 @@ fn boolean(layers: &mut Layers, name: &str) -> bool {
     }
 }
 
-fn text(layers: &Layers, name: &str) -> String {
+pub(super) fn text(layers: &Layers, name: &str) -> String {
     layers
         .get(name)
         .map(|value| value.text.clone())
         .unwrap_or_default()
 }
 
-fn optional(layers: &Layers, name: &str) -> Option<String> {
+pub(super) fn optional(layers: &Layers, name: &str) -> Option<String> {
     layers.get(name).map(|value| value.text.clone())
 }
 
-fn secret(layers: &Layers, name: &str) -> Option<SecretString> {
+pub(super) fn secret(layers: &Layers, name: &str) -> Option<SecretString> {
     optional(layers, name).map(SecretString::from)
 }
 
-fn list(text: &str) -> Vec<String> {
+pub(super) fn list(text: &str) -> Vec<String> {
     text.split(',')
         .map(str::trim)
         .filter(|item| !item.is_empty())

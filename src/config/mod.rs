@@ -1,24 +1,30 @@
 //! The settings: one [`Config`], read once by `cli` and handed down in sections.
 
+mod auth;
 pub mod error;
 mod layers;
 pub mod limits;
 mod load;
+mod server;
 
 use std::path::PathBuf;
 
 use secrecy::SecretString;
 
+pub use auth::{ApiKeyEntry, AuthConfig, JwtConfig, JwtKeys};
 pub use error::ConfigError;
 pub use layers::{DEFAULT_TOML, setting_names};
 pub use limits::Limits;
 pub use load::{load, resolve};
+pub use server::ServerConfig;
 
 /// Every setting of db-chat, checked.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The HTTP and WebSocket door.
     pub server: ServerConfig,
+    /// Who may come in.
+    pub auth: AuthConfig,
     /// The database to ask.
     pub database: DatabaseConfig,
     /// The model.
@@ -35,17 +41,6 @@ pub struct Config {
     pub limits: Limits,
     /// What looks like a slip but is no fault, for the log: variables that are named like ours and are no setting.
     pub notices: Vec<String>,
-}
-
-/// The HTTP and WebSocket door.
-#[derive(Debug, Clone)]
-pub struct ServerConfig {
-    /// `host:port` to listen on; port 0 takes a free one.
-    pub bind: String,
-    /// Whether `/ws/…` exists.
-    pub enable_websockets: bool,
-    /// Browser origins that may open the socket or call the API, beside the server's own.
-    pub allowed_origins: Vec<String>,
 }
 
 /// The database to ask.

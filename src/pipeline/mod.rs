@@ -160,7 +160,7 @@ impl Pipeline {
         record.enter(Stage::Understanding, events).await;
         let conversation = parts
             .store
-            .load(turn.conversation_id)
+            .load(&turn.principal, turn.conversation_id)
             .await
             .map_err(|source| TurnError::Store { source })?;
         let past = history::recent(conversation.as_ref(), parts.context_messages_max);
@@ -186,8 +186,14 @@ impl Pipeline {
         record.enter(Stage::Storing, events).await;
         let stored = store::stored_turn(turn, &answer, self.rows_budget());
         let storing = match turn.holder {
-            Some(holder) => parts.store.append_as(turn.conversation_id, stored, holder),
-            None => parts.store.append(turn.conversation_id, stored),
+            Some(holder) => {
+                parts
+                    .store
+                    .append_as(&turn.principal, turn.conversation_id, stored, holder)
+            }
+            None => parts
+                .store
+                .append(&turn.principal, turn.conversation_id, stored),
         };
         storing
             .await

@@ -54,3 +54,12 @@ pub struct HealthBody {
     /// The version of db-chat.
     pub version: &'static str,
 }
+
+/// `POST /api/chat/ticket/`.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct TicketBody {
+    /// For `?ticket=` in the address of a socket; good once.
+    pub ticket: String,
+    /// Seconds until it is good no more.
+    pub expires_in: u32,
+}

@@ -3,6 +3,8 @@
 //! Redis Cluster hashes only what stands in braces, so keys with the same text there live in one slot, and a script may
 //! touch them together.
 
+use ring::digest;
+
 use crate::domain::ids::{ConversationId, RequestId, TurnId};
 use crate::domain::principal::Principal;
 
@@ -108,6 +110,53 @@ impl Keys {
 
     fn turn(&self, conversation: ConversationId, turn: TurnId, what: &str) -> String {
         self.conversation(conversation, &format!("turn:{turn}:{what}"))
+    }
+
+    /// A hash beside the turns: `owner` as [`Keys::owner`] writes it, `title`, `created_at` and `updated_at` (ms).
+    #[must_use]
+    pub fn about(&self, id: ConversationId) -> String {
+        format!("{}conversation:{{{id}}}:about", self.prefix)
+    }
+
+    /// A sorted set: the ids of somebody's conversations by last use (ms).
+    #[must_use]
+    pub fn conversations_of(&self, owner: &Principal) -> String {
+        format!(
+            "{}principal:{{{}}}:conversations",
+            self.prefix,
+            Self::owner(owner)
+        )
+    }
+
+    /// A text that expires: whose ticket it is, by the ticket's hash.
+    #[must_use]
+    pub fn ticket(&self, hash: &str) -> String {
+        format!("{}ticket:{hash}", self.prefix)
+    }
+
+    /// A number that expires: when the allowance of questions will be whole again (ms), as `limits::question_rate` counts.
+    #[must_use]
+    pub fn question_rate(&self, subject: &Principal) -> String {
+        format!(
+            "{}principal:{{{}}}:question_rate",
+            self.prefix,
+            Self::owner(subject)
+        )
+    }
+
+    /// A principal as it stands in keys and values: short, without braces, and without anybody's name.
+    #[must_use]
+    pub fn owner(principal: &Principal) -> String {
+        if principal.is_anonymous() {
+            return principal.to_string();
+        }
+        let hash = digest::digest(&digest::SHA256, principal.as_str().as_bytes());
+        // 128 bits: nobody finds two names with the same ones.
+        hash.as_ref()
+            .iter()
+            .take(16)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 }
 

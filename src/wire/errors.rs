@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::conversations::StoreError;
 use crate::domain::question::QuestionFault;
+use crate::limits::RateError;
 use crate::llm::LlmError;
 use crate::llm::error::AnsweredKind;
 use crate::pipeline::error::TurnError;
@@ -80,6 +81,9 @@ pub const fn is_retryable(code: ErrorCode) -> bool {
     match code {
         ErrorCode::TooManyQuestions
         | ErrorCode::TooManyConnections
+        | ErrorCode::RateLimited
+        | ErrorCode::ConnectionLimit
+        | ErrorCode::AuthenticationUnavailable
         | ErrorCode::ShuttingDown
         | ErrorCode::RequestTimeout
         | ErrorCode::ModelReplyInvalid
@@ -107,6 +111,11 @@ pub const fn is_retryable(code: ErrorCode) -> bool {
         | ErrorCode::UpgradeRequired
         | ErrorCode::HeadersTooLarge
         | ErrorCode::OriginNotAllowed
+        | ErrorCode::AuthenticationRequired
+        | ErrorCode::InvalidCredentials
+        | ErrorCode::TokenExpired
+        | ErrorCode::LoginRequired
+        | ErrorCode::HostNotAllowed
         | ErrorCode::ConversationNotFound
         | ErrorCode::RequestNotFound
         | ErrorCode::ProviderAuthentication
@@ -141,6 +150,10 @@ pub const fn http_status(code: ErrorCode) -> u16 {
         | ErrorCode::QuestionInvalid
         | ErrorCode::InvalidConversationId
         | ErrorCode::InvalidRequestId => 400,
+        ErrorCode::AuthenticationRequired
+        | ErrorCode::InvalidCredentials
+        | ErrorCode::TokenExpired
+        | ErrorCode::LoginRequired => 401,
         ErrorCode::OriginNotAllowed => 403,
         ErrorCode::NotFound | ErrorCode::ConversationNotFound | ErrorCode::RequestNotFound => 404,
         ErrorCode::MethodNotAllowed => 405,
@@ -148,14 +161,16 @@ pub const fn http_status(code: ErrorCode) -> u16 {
         ErrorCode::DuplicateRequestId => 409,
         ErrorCode::RequestTooLarge => 413,
         ErrorCode::UnsupportedMediaType => 415,
+        ErrorCode::HostNotAllowed => 421,
         ErrorCode::UpgradeRequired => 426,
-        ErrorCode::TooManyQuestions => 429,
+        ErrorCode::TooManyQuestions | ErrorCode::RateLimited | ErrorCode::ConnectionLimit => 429,
         ErrorCode::HeadersTooLarge => 431,
         ErrorCode::Internal => 500,
         ErrorCode::ProviderUnavailable
         | ErrorCode::ProviderAuthentication
         | ErrorCode::ProviderRejected => 502,
         ErrorCode::TooManyConnections
+        | ErrorCode::AuthenticationUnavailable
         | ErrorCode::ShuttingDown
         | ErrorCode::ProviderRateLimited
         | ErrorCode::ProviderQuotaExceeded
@@ -201,6 +216,7 @@ impl From<&TurnError> for WireError {
             TurnError::Llm { source, purpose: _ } => source.into(),
             TurnError::Database { source } => source.into(),
             TurnError::Store { source } => source.into(),
+            TurnError::Rate { source } => source.into(),
             TurnError::Internal { problem: _ } => Self::internal(),
         }
     }
@@ -326,9 +342,26 @@ impl From<&StoreError> for WireError {
                 ErrorCode::TurnLost,
                 "The server was away for too long and the conversation went on without it. Please ask again.",
             ),
+            StoreError::NotOwned => Self::conversation_not_found(),
             StoreError::Corrupt { .. } => Self::new(
                 ErrorCode::Internal,
                 "This conversation cannot be read any more. Please start a new one.",
+            ),
+        }
+    }
+}
+
+impl From<&RateError> for WireError {
+    fn from(error: &RateError) -> Self {
+        match error {
+            RateError::Exceeded { retry_after } => Self::new(
+                ErrorCode::RateLimited,
+                "That were too many questions in a minute. Please wait a moment before the next one.",
+            )
+            .with_retry_after(*retry_after),
+            RateError::Unavailable { .. } => Self::new(
+                ErrorCode::StoreUnavailable,
+                "Questions cannot be taken right now. Please try again in a moment.",
             ),
         }
     }
@@ -388,6 +421,15 @@ impl WireError {
         Self::new(
             ErrorCode::Internal,
             "Something went wrong inside the server. Please try again; if it stays, tell the operator the request id.",
+        )
+    }
+
+    /// There is no such conversation, or it is of somebody else: the same words for both.
+    #[must_use]
+    pub fn conversation_not_found() -> Self {
+        Self::new(
+            ErrorCode::ConversationNotFound,
+            "There is no such conversation. It may have been forgotten after a time without use.",
         )
     }
 

@@ -159,6 +159,7 @@ async fn a_store_that_is_away_is_reported() {
 async fn built(url: &str, bind: &str, allow_unsafe_role: bool) -> Result<Application, BuildError> {
     let mut config = config(url, POLICY);
     config.server.bind = bind.to_owned();
+    config.auth.allow_unauthenticated = true;
     config.database.allow_unsafe_role = allow_unsafe_role;
     Application::build(config).await
 }

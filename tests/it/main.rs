@@ -8,6 +8,7 @@ mod catalog;
 mod conversations;
 mod demo_database;
 mod doctor;
+mod door;
 mod execute;
 mod grants;
 mod guard;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use db_chat::conversations::StoreError;
 use db_chat::domain::conversation::{StoredTurn, TurnOutcome};
 use db_chat::domain::ids::{ConversationId, RequestId};
+use db_chat::domain::principal::Principal;
 use db_chat::http::Check;
 use db_chat::llm::LlmError;
 use db_chat::llm::error::AnsweredKind;
@@ -212,7 +213,7 @@ async fn unknown_paths_and_methods_are_told_apart() {
             Method::PUT,
             "/api/chat/conversations/x/",
             405,
-            Some("GET, HEAD, DELETE"),
+            Some("GET, HEAD, PATCH, DELETE"),
         ),
         (Method::POST, "/ws/db_chat/query/", 405, Some("GET")),
         (Method::GET, "/ws/db_chat/query/", 426, None),
@@ -308,7 +309,7 @@ async fn allowed_pages_may_call_the_api_and_read_the_request_id() {
     assert_eq!(response.status(), 200);
     assert_eq!(
         response.headers()["access-control-expose-headers"],
-        "x-request-id"
+        "x-request-id, retry-after"
     );
 
     let response = preflight("https://evil.test").await.expect("a response");
@@ -461,7 +462,11 @@ async fn a_conversation_can_be_read_and_forgotten() {
         reply: "One.".to_owned(),
         outcome: TurnOutcome::Answered,
     };
-    server.store.append(id, turn).await.expect("stored");
+    server
+        .store
+        .append(&Principal::anonymous(), id, turn)
+        .await
+        .expect("stored");
     let url = server.url(&format!("/api/chat/conversations/{id}/"));
     let response = server.http.get(&url).send().await.expect("a response");
     let body = json(response).await;

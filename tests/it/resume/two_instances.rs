@@ -6,6 +6,7 @@ use chrono::Utc;
 use db_chat::conversations::StoreError;
 use db_chat::domain::conversation::{StoredTurn, TurnOutcome};
 use db_chat::domain::ids::{ConversationId, RequestId};
+use db_chat::domain::principal::Principal;
 use db_chat::pipeline::event::{Stage, TurnEvent};
 
 use super::support::{CONVERSATION, Instance, cancel, checked_prose, resume, say};
@@ -168,7 +169,11 @@ async fn an_owner_that_was_cut_off_cannot_write_late_and_its_question_is_lost_fo
     );
     let conversation = ConversationId::parse(CONVERSATION).expect("an id");
     let (late, holder) = (stored("late"), turn.turn.holder.expect("a fence"));
-    let written = one.server.store.append_as(conversation, late, holder).await;
+    let written = one
+        .server
+        .store
+        .append_as(&Principal::anonymous(), conversation, late, holder)
+        .await;
     assert!(
         matches!(written, Err(StoreError::Superseded)),
         "{written:?}"
@@ -176,10 +181,20 @@ async fn an_owner_that_was_cut_off_cannot_write_late_and_its_question_is_lost_fo
     let holder = next.turn.holder.expect("a fence");
     two.server
         .store
-        .append_as(conversation, stored("next"), holder)
+        .append_as(
+            &Principal::anonymous(),
+            conversation,
+            stored("next"),
+            holder,
+        )
         .await
         .expect("the one whose turn it is may write");
-    let kept = two.server.store.load(conversation).await.expect("a store");
+    let kept = two
+        .server
+        .store
+        .load(&Principal::anonymous(), conversation)
+        .await
+        .expect("a store");
     assert_eq!(kept.expect("a conversation").turns, [stored("next")]);
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod cut_proxy;
 pub(crate) mod fake_provider;
+pub(crate) mod issuer;
 pub(crate) mod postgres;
 pub(crate) mod raw;
 pub(crate) mod redis;

@@ -50,18 +50,13 @@ impl TestServer {
             db_chat::config::resolve(None, std::iter::empty(), &[]).expect("the defaults");
         config.server.bind = "127.0.0.1:0".to_owned();
         change(&mut config);
-        let redis = RedisConnection::open(&config.conversations, &config.limits)
-            .await
-            .expect("an address of a Redis");
-        let store =
-            db_chat::conversations::open(&config.conversations, &config.limits, redis.as_ref())
-                .expect("a store");
+        let (redis, store) = open_store(&config).await;
         let services = Services {
-            shared_turns: db_chat::app::shared_turns(&config, redis.as_ref()),
             run_turn,
             store: Arc::clone(&store),
             schema: no_tables(),
             checks,
+            redis,
             audit: None,
         };
         let application = Application::assemble(&config, services).expect("a server");
@@ -74,7 +69,7 @@ impl TestServer {
         config.server.bind = "127.0.0.1:0".to_owned();
         change(&mut config);
         // Conversations of this server are behind its doors only; this one stays empty.
-        let store = open_store(&config).await;
+        let (_, store) = open_store(&config).await;
         let application = Application::build(config).await.expect("a server");
         Self::run(application, store)
     }
@@ -138,13 +133,14 @@ impl Drop for TestServer {
     }
 }
 
-/// The store that the settings name, over a connection of its own.
-pub(crate) async fn open_store(config: &Config) -> Arc<dyn ConversationStore> {
+/// The connection and the store that the settings name.
+async fn open_store(config: &Config) -> (Option<RedisConnection>, Arc<dyn ConversationStore>) {
     let redis = RedisConnection::open(&config.conversations, &config.limits)
         .await
         .expect("an address of a Redis");
-    db_chat::conversations::open(&config.conversations, &config.limits, redis.as_ref())
-        .expect("a store")
+    let store = db_chat::conversations::open(&config.conversations, &config.limits, redis.as_ref())
+        .expect("a store");
+    (redis, store)
 }
 
 fn no_tables() -> SchemaSource {
