@@ -24,8 +24,9 @@ use crate::connection::ConnectionContext;
 use crate::http::{DoorParts, Doors, OriginPatternError, envelop, routes};
 use crate::limits::QuestionRate;
 use crate::state::AuditLog;
-use crate::wire::relay::TurnRelay;
+use crate::turns::TurnHub;
 
+use services::shared_turns;
 pub use services::{Services, ServicesError};
 use shutdown::Lifecycle;
 
@@ -140,20 +141,23 @@ impl Application {
         }
         let redis_prefix = &config.conversations.redis_prefix;
         let rate = QuestionRate::new(&config.limits, services.redis.clone(), redis_prefix);
+        let shared = shared_turns(config, services.redis.as_ref());
         let tickets = Tickets::new(services.redis, redis_prefix);
 
         let stop = CancellationToken::new();
         let abort = CancellationToken::new();
         let turns = TaskTracker::new();
         let connections = TaskTracker::new();
-        let relay = TurnRelay::new(
+        let hub = TurnHub::new(
             admission::within_rate(services.run_turn, rate),
+            &config.limits,
             tokio::runtime::Handle::current(),
             turns.clone(),
             abort.clone(),
+            shared,
         );
         let context = ConnectionContext {
-            relay,
+            turns: hub,
             limits: config.limits.clone(),
             keeps_feedback: services.feedback.is_some(),
             stop: stop.clone(),

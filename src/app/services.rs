@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use crate::config::Config;
+use crate::config::{Config, StorageKind};
 use crate::conversations::{self, ConversationStore, StoreError};
 use crate::guard::policy::{Policy, PolicyError};
 use crate::http::{Check, Probe, SchemaSource};
@@ -20,8 +20,8 @@ use crate::postgres::pool::{DatabasePool, PoolLimits, PoolSetupError, connection
 use crate::protocol::error_code::ErrorCode;
 use crate::redis::{RedisConnection, RedisUrlError};
 use crate::state::{AuditLog, FeedbackLog, StateDatabase};
-use crate::wire::errors::{WireError, outcome_code};
-use crate::wire::relay::{RunTurn, chain};
+use crate::turns::{RunTurn, SharedTurns};
+use crate::wire::errors::{WireError, chain, outcome_code};
 
 /// How long a snapshot of the schema is used before PostgreSQL is asked, cheaply, whether it still holds.
 const SCHEMA_RECHECK: Duration = Duration::from_secs(2);
@@ -220,6 +220,20 @@ impl Services {
             feedback: state.map(FeedbackLog::new),
         })
     }
+}
+
+/// What instances share, where they share conversations.
+#[must_use]
+pub(super) fn shared_turns(
+    config: &Config,
+    redis: Option<&RedisConnection>,
+) -> Option<SharedTurns> {
+    let is_shared = config.conversations.storage == StorageKind::Redis;
+    let redis = redis.filter(|_| is_shared)?;
+    Some(SharedTurns::new(
+        redis.clone(),
+        &config.conversations.redis_prefix,
+    ))
 }
 
 /// The state database, where one is set. One that is away does not keep the server from answering: the audit

@@ -34,7 +34,7 @@ use crate::domain::schema::Snapshot;
 use crate::limits::ConnectionCounts;
 use crate::postgres::QueryError;
 use crate::state::FeedbackLog;
-use crate::wire::relay::TurnRelay;
+use crate::turns::TurnHub;
 
 pub use envelope::envelop;
 pub use health::{Check, Probe, Readiness};
@@ -107,8 +107,8 @@ impl Doors {
         })
     }
 
-    fn relay(&self) -> &TurnRelay {
-        &self.connections.relay
+    fn turns(&self) -> &TurnHub {
+        &self.connections.turns
     }
 
     fn limits(&self) -> &Limits {

@@ -38,7 +38,7 @@ use self::reply::ModelReply;
 use crate::config::Limits;
 use crate::conversations::ConversationStore;
 use crate::domain::conversation::StoredTurn;
-use crate::domain::ids::{ConversationId, RequestId};
+use crate::domain::ids::{ConversationId, RequestId, TurnId};
 use crate::domain::principal::Principal;
 use crate::domain::question::Question;
 use crate::domain::result::ResultSet;
@@ -58,6 +58,8 @@ pub struct Turn {
     pub principal: Principal,
     /// Where the question came from; `None` where there is no address.
     pub client_address: Option<IpAddr>,
+    /// Itself, where it holds the conversation and may be overtaken: it stores nothing then.
+    pub holder: Option<TurnId>,
     /// The client's reference.
     pub request_id: RequestId,
     /// The conversation that it belongs to.
@@ -183,9 +185,17 @@ impl Pipeline {
 
         record.enter(Stage::Storing, events).await;
         let stored = store::stored_turn(turn, &answer, self.rows_budget());
-        parts
-            .store
-            .append(&turn.principal, turn.conversation_id, stored)
+        let storing = match turn.holder {
+            Some(holder) => {
+                parts
+                    .store
+                    .append_as(&turn.principal, turn.conversation_id, stored, holder)
+            }
+            None => parts
+                .store
+                .append(&turn.principal, turn.conversation_id, stored),
+        };
+        storing
             .await
             .map_err(|source| TurnError::Store { source })?;
         record.leave();

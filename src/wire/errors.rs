@@ -63,6 +63,19 @@ impl WireError {
     }
 }
 
+/// An error with all its causes, for the log.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
 /// Whether the same request may be sent again as it is, after a pause.
 #[must_use]
 pub const fn is_retryable(code: ErrorCode) -> bool {
@@ -329,6 +342,10 @@ impl From<&StoreError> for WireError {
             StoreError::Unavailable { .. } => Self::new(
                 ErrorCode::StoreUnavailable,
                 "Conversations cannot be read or saved right now. Please try again in a moment.",
+            ),
+            StoreError::Superseded => Self::new(
+                ErrorCode::TurnLost,
+                "The server was away for too long and the conversation went on without it. Please ask again.",
             ),
             StoreError::NotOwned => Self::conversation_not_found(),
             StoreError::Corrupt { .. } => Self::new(

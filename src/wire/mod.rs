@@ -8,6 +8,5 @@ pub mod feedback;
 pub mod frames;
 pub mod history;
 pub mod questions;
-pub mod relay;
 pub mod schema;
 pub mod schema_document;

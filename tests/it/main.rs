@@ -21,6 +21,7 @@ mod protocol_page;
 mod providers;
 mod readme;
 mod rest;
+mod resume;
 mod schema_context;
 mod schemas;
 mod security_page;

@@ -9,7 +9,7 @@ use db_chat::conversations::ConversationStore;
 use db_chat::domain::schema::{ForeignNames, Snapshot};
 use db_chat::http::{Check, SchemaSource};
 use db_chat::redis::RedisConnection;
-use db_chat::wire::relay::RunTurn;
+use db_chat::turns::RunTurn;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
