@@ -148,6 +148,8 @@ impl Client {
             reason: "".into(),
         };
         self.socket.send(Message::Close(Some(done))).await;
+        // As browsers do: a connection dropped with frames unread is reset, and the close frame lost with it.
+        while self.socket.message().await.is_some() {}
     }
 
     fn next_id(&mut self) -> String {
