@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use crate::config::Config;
+use crate::config::{Config, StorageKind};
 use crate::conversations::{self, ConversationStore, StoreError};
 use crate::guard::policy::{Policy, PolicyError};
 use crate::http::{Check, Probe, SchemaSource};
@@ -18,9 +18,10 @@ use crate::pipeline::{Engine, Pipeline, PipelineParts};
 use crate::postgres::catalog::CatalogCache;
 use crate::postgres::pool::{DatabasePool, PoolLimits, PoolSetupError, connection_options};
 use crate::protocol::error_code::ErrorCode;
-use crate::state::{AuditLog, StateDatabase};
-use crate::wire::errors::{WireError, outcome_code};
-use crate::wire::relay::{RunTurn, chain};
+use crate::redis::{RedisConnection, RedisUrlError};
+use crate::state::{AuditLog, FeedbackLog, StateDatabase};
+use crate::turns::{RunTurn, SharedTurns};
+use crate::wire::errors::{WireError, chain, outcome_code};
 
 /// How long a snapshot of the schema is used before PostgreSQL is asked, cheaply, whether it still holds.
 const SCHEMA_RECHECK: Duration = Duration::from_secs(2);
@@ -38,8 +39,12 @@ pub struct Services {
     pub schema: SchemaSource,
     /// What `/readyz` asks.
     pub checks: Vec<Check>,
+    /// The connection that instances share; `None` where no Redis is configured.
+    pub redis: Option<RedisConnection>,
     /// The audit log, to be closed at the end; `None` where no state database is set.
     pub audit: Option<AuditLog>,
+    /// Where ratings are kept; `None` where no state database is set.
+    pub feedback: Option<FeedbackLog>,
 }
 
 /// A setting that a part cannot be built from.
@@ -83,8 +88,15 @@ pub enum ServicesError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The conversation store's settings.
+    /// The address of Redis.
     #[error("REDIS_URL cannot be used")]
+    Redis {
+        /// Why.
+        #[source]
+        source: RedisUrlError,
+    },
+    /// The conversation store's settings.
+    #[error("CONVERSATION_STORAGE_TYPE cannot be used")]
     Store {
         /// Why.
         #[source]
@@ -115,20 +127,25 @@ impl Services {
             .map_err(|source| ServicesError::Policy { source })?;
         let catalog = CatalogCache::new(pool.clone(), policy, SCHEMA_RECHECK);
         warm_up(&catalog).await;
-        let store = conversations::connect(&config.conversations, limits)
+        let redis = RedisConnection::open(&config.conversations, limits)
             .await
+            .map_err(|source| ServicesError::Redis { source })?;
+        let store = conversations::open(&config.conversations, limits, redis.as_ref())
             .map_err(|source| ServicesError::Store { source })?;
         let provider =
             llm::connect(&config.llm, limits).map_err(|source| ServicesError::Llm { source })?;
         let prompts = Prompts::load(config.llm.prompts_dir.as_deref())
             .map_err(|source| ServicesError::Prompts { source })?;
 
-        let audit = audit_log(config).await?;
+        let state = state_database(config).await?;
+        let audit = state.clone().map(AuditLog::start);
 
-        let checks = vec![
+        let fallback = provider.as_ref().and_then(|provider| provider.fallback());
+        let mut checks = vec![
             Check {
                 name: "database",
                 is_required: true,
+                instead: None,
                 kind: None,
                 model: None,
                 probe: Some(database_probe(catalog.clone())),
@@ -136,6 +153,7 @@ impl Services {
             Check {
                 name: "store",
                 is_required: true,
+                instead: None,
                 kind: Some(store.name()),
                 model: None,
                 probe: Some(store_probe(Arc::clone(&store))),
@@ -143,6 +161,7 @@ impl Services {
             Check {
                 name: "provider",
                 is_required: true,
+                instead: fallback.is_some().then_some("fallback"),
                 kind: Some(
                     provider
                         .as_ref()
@@ -156,11 +175,22 @@ impl Services {
             Check {
                 name: "audit",
                 is_required: false,
+                instead: None,
                 kind: None,
                 model: None,
                 probe: audit.clone().map(audit_probe),
             },
         ];
+        if let Some(fallback) = fallback {
+            checks.push(Check {
+                name: "fallback",
+                is_required: false,
+                instead: None,
+                kind: Some(fallback.name()),
+                model: Some(fallback.model().to_owned()),
+                probe: Some(provider_probe(fallback)),
+            });
+        }
         let pipeline = Pipeline::new(PipelineParts {
             engine: provider.map_or(Engine::Offline, Engine::Model),
             catalog: catalog.clone(),
@@ -185,14 +215,30 @@ impl Services {
                 Box::pin(async move { catalog.snapshot().await })
             }),
             checks,
+            redis,
             audit,
+            feedback: state.map(FeedbackLog::new),
         })
     }
 }
 
-/// Starts the audit log where a state database is set. A database that is away does not keep the server
-/// from answering: the writer goes on trying. One that can never take the rows does.
-async fn audit_log(config: &Config) -> Result<Option<AuditLog>, ServicesError> {
+/// What instances share, where they share conversations.
+#[must_use]
+pub(super) fn shared_turns(
+    config: &Config,
+    redis: Option<&RedisConnection>,
+) -> Option<SharedTurns> {
+    let is_shared = config.conversations.storage == StorageKind::Redis;
+    let redis = redis.filter(|_| is_shared)?;
+    Some(SharedTurns::new(
+        redis.clone(),
+        &config.conversations.redis_prefix,
+    ))
+}
+
+/// The state database, where one is set. One that is away does not keep the server from answering: the audit
+/// log goes on trying. One that can never take the rows does.
+async fn state_database(config: &Config) -> Result<Option<StateDatabase>, ServicesError> {
     let Some(url) = &config.state.url else {
         return Ok(None);
     };
@@ -207,7 +253,7 @@ async fn audit_log(config: &Config) -> Result<Option<AuditLog>, ServicesError> {
         }
         Err(error) => return Err(state(error.into())),
     }
-    Ok(Some(AuditLog::start(database)))
+    Ok(Some(database))
 }
 
 fn audit_probe(audit: AuditLog) -> Probe {

@@ -7,9 +7,12 @@ use secrecy::SecretString;
 use super::error::{ConfigError, ConfigFault, Source};
 use super::layers::Layers;
 use super::{
-    Config, ConversationsConfig, DatabaseConfig, Limits, LlmConfig, LogConfig, PolicyConfig,
-    ProviderConfig, ProviderKind, ServerConfig, StateConfig, StorageKind,
+    Config, ConversationsConfig, DatabaseConfig, FallbackConfig, Limits, LlmConfig, LogConfig,
+    OpenAiApi, PolicyConfig, ProviderConfig, ProviderKind, StateConfig, StorageKind, auth, server,
 };
+
+/// Another spelling of `shutdown_timeout_ms`, at the top level of the file.
+const SHUTDOWN_SECONDS: &str = "DB_CHAT_SHUTDOWN_SECONDS";
 
 /// Found in the working directory when no file is named.
 const DEFAULT_FILE: &str = "db-chat.toml";
@@ -73,7 +76,8 @@ pub fn resolve(
         layers.add_flag(name, value.clone());
     }
     let config = Config {
-        server: server(&mut layers),
+        server: server::read(&mut layers),
+        auth: auth::read(&mut layers),
         database: DatabaseConfig {
             url: secret(&layers, "DATABASE_URL"),
             allow_unsafe_role: boolean(&mut layers, "DB_CHAT_ALLOW_UNSAFE_ROLE"),
@@ -104,70 +108,98 @@ pub fn resolve(
     }
 }
 
-fn server(layers: &mut Layers) -> ServerConfig {
-    let bind = text(layers, "DB_CHAT_BIND");
-    let port = bind.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
-    if !matches!(port, Some(Ok(_))) {
-        layers.reject(
-            "DB_CHAT_BIND",
-            "must be host:port, e.g. 127.0.0.1:8080 or [::1]:8080",
-        );
-    }
-    let allowed_origins = list(&text(layers, "DB_CHAT_ALLOWED_ORIGINS"));
-    for origin in &allowed_origins {
-        let rest = origin
-            .strip_prefix("https://")
-            .or_else(|| origin.strip_prefix("http://"));
-        if rest.is_none_or(|host| host.is_empty() || host.contains('/')) {
-            let problem = format!(
-                "{origin:?} must be a scheme and a host without a path, e.g. https://app.example.com"
-            );
-            layers.reject("DB_CHAT_ALLOWED_ORIGINS", problem);
-        }
-    }
-    ServerConfig {
-        bind,
-        enable_websockets: boolean(layers, "DB_CHAT_ENABLE_WEBSOCKETS"),
-        allowed_origins,
-    }
-}
-
 fn llm(layers: &mut Layers) -> LlmConfig {
     let anthropic = provider(layers, "ANTHROPIC");
     let openai = provider(layers, "OPENAI");
     let default_base_url = layers
         .get("OPENAI_BASE_URL")
         .is_none_or(|value| value.source == Source::Default);
-    let provider = match text(layers, "LLM_PROVIDER").to_ascii_lowercase().as_str() {
-        "anthropic" => ProviderKind::Anthropic,
-        "openai" => ProviderKind::OpenAi,
-        "offline" => ProviderKind::Offline,
+    let provider = match text(layers, "LLM_PROVIDER").as_str() {
         "" if anthropic.api_key.is_some() => ProviderKind::Anthropic,
         // A compatible server of one's own may want no key: naming it is enough.
         "" if openai.api_key.is_some() || !default_base_url => ProviderKind::OpenAi,
         "" => ProviderKind::Offline,
-        _ => {
+        name => provider_kind(name).unwrap_or_else(|| {
             layers.reject("LLM_PROVIDER", "must be anthropic, openai or offline");
             ProviderKind::Offline
-        }
+        }),
     };
-    if provider == ProviderKind::Anthropic && anthropic.api_key.is_none() {
-        layers.reject(
-            "ANTHROPIC_API_KEY",
-            "must be set when LLM_PROVIDER is anthropic",
-        );
+    let fallback = fallback(layers, provider, &anthropic, &openai);
+    let wanted_by = |kind| {
+        let is_fallback = fallback.as_ref().is_some_and(|it| it.provider == kind);
+        let primary = (provider == kind).then_some("LLM_PROVIDER");
+        primary.or(is_fallback.then_some("LLM_FALLBACK"))
+    };
+    if let Some(setting) = wanted_by(ProviderKind::Anthropic)
+        && anthropic.api_key.is_none()
+    {
+        let problem = format!("must be set when {setting} is anthropic");
+        layers.reject("ANTHROPIC_API_KEY", problem);
     }
-    if provider == ProviderKind::OpenAi && openai.api_key.is_none() && default_base_url {
-        let problem = "must be set when LLM_PROVIDER is openai, unless OPENAI_BASE_URL names a server that needs none";
+    if let Some(setting) = wanted_by(ProviderKind::OpenAi)
+        && openai.api_key.is_none()
+        && default_base_url
+    {
+        let problem = format!(
+            "must be set when {setting} is openai, unless OPENAI_BASE_URL names a server that needs none"
+        );
         layers.reject("OPENAI_API_KEY", problem);
     }
     LlmConfig {
         provider,
+        fallback,
         anthropic,
         openai,
         prompts_dir: optional(layers, "DB_CHAT_PROMPTS_DIR").map(PathBuf::from),
         reply_language: optional(layers, "DB_CHAT_REPLY_LANGUAGE"),
     }
+}
+
+fn provider_kind(name: &str) -> Option<ProviderKind> {
+    match name.to_ascii_lowercase().as_str() {
+        "anthropic" => Some(ProviderKind::Anthropic),
+        "openai" => Some(ProviderKind::OpenAi),
+        "offline" => Some(ProviderKind::Offline),
+        _ => None,
+    }
+}
+
+/// `provider:model`, or a provider alone. The model may hold colons of its own, as Ollama's do.
+fn fallback(
+    layers: &mut Layers,
+    primary: ProviderKind,
+    anthropic: &ProviderConfig,
+    openai: &ProviderConfig,
+) -> Option<FallbackConfig> {
+    let text = optional(layers, "LLM_FALLBACK")?;
+    let (name, model) = match text.split_once(':') {
+        Some((name, model)) => (name.trim(), Some(model.trim())),
+        None => (text.as_str(), None),
+    };
+    let models = |kind| match kind {
+        ProviderKind::Anthropic => Some(&anthropic.model),
+        ProviderKind::OpenAi => Some(&openai.model),
+        ProviderKind::Offline => None,
+    };
+    let kind = provider_kind(name);
+    let (Some(kind), Some(own_model)) = (kind, kind.and_then(models)) else {
+        let problem = "must be anthropic or openai, with a model after a colon or without, e.g. openai:gpt-6-luna";
+        layers.reject("LLM_FALLBACK", problem);
+        return None;
+    };
+    if model == Some("") {
+        layers.reject("LLM_FALLBACK", "must name a model after the colon");
+    } else if primary == ProviderKind::Offline {
+        let problem = "needs a provider to stand in for: set LLM_PROVIDER and its key";
+        layers.reject("LLM_FALLBACK", problem);
+    } else if primary == kind && model.is_none_or(|model| model == own_model) {
+        let problem = "must name another model than the one that it stands in for";
+        layers.reject("LLM_FALLBACK", problem);
+    }
+    Some(FallbackConfig {
+        provider: kind,
+        model: model.map(str::to_owned),
+    })
 }
 
 fn provider(layers: &mut Layers, prefix: &str) -> ProviderConfig {
@@ -176,7 +208,18 @@ fn provider(layers: &mut Layers, prefix: &str) -> ProviderConfig {
     if !base_url.starts_with("https://") && !base_url.starts_with("http://") {
         layers.reject(&base_url_name, "must begin with https:// or http://");
     }
+    let api_name = format!("{prefix}_API");
+    let api = match text(layers, &api_name).to_ascii_lowercase().as_str() {
+        "chat" | "" => OpenAiApi::Chat,
+        "responses" => OpenAiApi::Responses,
+        _ => {
+            layers.reject(&api_name, "must be chat or responses");
+            OpenAiApi::default()
+        }
+    };
     ProviderConfig {
+        api,
+        api_key_header: text(layers, &format!("{prefix}_API_KEY_HEADER")),
         api_key: secret(layers, &format!("{prefix}_API_KEY")),
         model: text(layers, &format!("{prefix}_MODEL")),
         base_url: base_url.trim_end_matches('/').to_owned(),
@@ -223,7 +266,7 @@ fn conversations(layers: &mut Layers) -> ConversationsConfig {
 }
 
 fn limits(layers: &mut Layers) -> Limits {
-    let limits = Limits {
+    let mut limits = Limits {
         frame_bytes_max: limit(layers, "FRAME_BYTES_MAX"),
         question_chars_max: limit(layers, "QUESTION_CHARS_MAX"),
         rows_max: limit(layers, "ROWS_MAX"),
@@ -233,6 +276,8 @@ fn limits(layers: &mut Layers) -> Limits {
         result_bytes_max: limit(layers, "RESULT_BYTES_MAX"),
         statement_timeout_ms: limit(layers, "STATEMENT_TIMEOUT_MS"),
         idle_in_transaction_timeout_ms: limit(layers, "IDLE_IN_TRANSACTION_TIMEOUT_MS"),
+        query_cost_max: optional(layers, "DB_CHAT_QUERY_COST_MAX")
+            .map(|_| limit(layers, "QUERY_COST_MAX")),
         pool_connections_max: limit(layers, "POOL_CONNECTIONS_MAX"),
         pool_wait_timeout_ms: limit(layers, "POOL_WAIT_TIMEOUT_MS"),
         schema_context_tokens_max: limit(layers, "SCHEMA_CONTEXT_TOKENS_MAX"),
@@ -243,18 +288,37 @@ fn limits(layers: &mut Layers) -> Limits {
         llm_first_token_timeout_ms: limit(layers, "LLM_FIRST_TOKEN_TIMEOUT_MS"),
         llm_idle_timeout_ms: limit(layers, "LLM_IDLE_TIMEOUT_MS"),
         llm_total_timeout_ms: limit(layers, "LLM_TOTAL_TIMEOUT_MS"),
-        llm_retries_max: limit(layers, "LLM_RETRIES_MAX"),
+        llm_retries_max: limit_or_off(layers, "LLM_RETRIES_MAX"),
+        llm_concurrent_calls_max: limit(layers, "LLM_CONCURRENT_CALLS_MAX"),
+        llm_queue_calls_max: limit(layers, "LLM_QUEUE_CALLS_MAX"),
+        llm_queue_timeout_ms: limit(layers, "LLM_QUEUE_TIMEOUT_MS"),
+        llm_breaker_failures_max: limit(layers, "LLM_BREAKER_FAILURES_MAX"),
+        llm_breaker_failure_percent_max: limit(layers, "LLM_BREAKER_FAILURE_PERCENT_MAX"),
+        llm_breaker_open_ms: limit(layers, "LLM_BREAKER_OPEN_MS"),
         llm_output_tokens_max: limit(layers, "LLM_OUTPUT_TOKENS_MAX"),
         llm_reply_bytes_max: limit(layers, "LLM_REPLY_BYTES_MAX"),
-        repairs_max: limit(layers, "REPAIRS_MAX"),
+        repairs_max: limit_or_off(layers, "REPAIRS_MAX"),
         ping_interval_ms: limit(layers, "PING_INTERVAL_MS"),
         pong_timeout_ms: limit(layers, "PONG_TIMEOUT_MS"),
         outbox_bytes_max: limit(layers, "OUTBOX_BYTES_MAX"),
         write_timeout_ms: limit(layers, "WRITE_TIMEOUT_MS"),
         questions_in_flight_max: limit(layers, "QUESTIONS_IN_FLIGHT_MAX"),
+        resume_seconds: limit(layers, "RESUME_SECONDS"),
+        replay_bytes_max: limit(layers, "REPLAY_BYTES_MAX"),
         connections_max: limit(layers, "CONNECTIONS_MAX"),
+        connections_per_principal_max: limit(layers, "CONNECTIONS_PER_PRINCIPAL_MAX"),
+        connections_per_address_max: limit(layers, "CONNECTIONS_PER_ADDRESS_MAX"),
+        questions_per_minute_max: limit(layers, "QUESTIONS_PER_MINUTE_MAX"),
+        head_timeout_ms: limit(layers, "HEAD_TIMEOUT_MS"),
+        body_timeout_ms: limit(layers, "BODY_TIMEOUT_MS"),
+        keep_alive_timeout_ms: limit(layers, "KEEP_ALIVE_TIMEOUT_MS"),
+        jwks_fetch_pause_ms: limit(layers, "JWKS_FETCH_PAUSE_MS"),
         shutdown_timeout_ms: limit(layers, "SHUTDOWN_TIMEOUT_MS"),
     };
+    if layers.get(SHUTDOWN_SECONDS).is_some() {
+        let seconds: u64 = number(layers, SHUTDOWN_SECONDS, 1);
+        limits.shutdown_timeout_ms = seconds.saturating_mul(1_000);
+    }
     // PostgreSQL keeps its timeouts in 31 bits and refuses what is larger, with every query.
     for (name, timeout_ms) in [
         ("DB_CHAT_STATEMENT_TIMEOUT_MS", limits.statement_timeout_ms),
@@ -279,6 +343,12 @@ fn limits(layers: &mut Layers) -> Limits {
             "must be more than PING_INTERVAL_MS, or every connection is cut between two pings",
         );
     }
+    if limits.llm_breaker_failure_percent_max > 100 {
+        layers.reject(
+            "DB_CHAT_LLM_BREAKER_FAILURE_PERCENT_MAX",
+            "must not be more than 100",
+        );
+    }
     if limits.cell_bytes_max > limits.result_bytes_max {
         layers.reject(
             "DB_CHAT_CELL_BYTES_MAX",
@@ -292,7 +362,22 @@ fn limit<N: TryFrom<u64> + Default>(layers: &mut Layers, name: &str) -> N {
     number(layers, &format!("DB_CHAT_{name}"), 1)
 }
 
-fn number<N: TryFrom<u64> + Default>(layers: &mut Layers, name: &str, least: u64) -> N {
+/// A count that can be switched off, which is said with a word: zero is too easily meant as "unlimited".
+fn limit_or_off(layers: &mut Layers, name: &str) -> u32 {
+    let name = format!("DB_CHAT_{name}");
+    if text(layers, &name).eq_ignore_ascii_case("off") {
+        return 0;
+    }
+    match text(layers, &name).replace('_', "").parse::<u32>() {
+        Ok(count @ 1..) => count,
+        Ok(0) | Err(_) => {
+            layers.reject(&name, "must be a whole number of at least 1, or off");
+            0
+        }
+    }
+}
+
+pub(super) fn number<N: TryFrom<u64> + Default>(layers: &mut Layers, name: &str, least: u64) -> N {
     let parsed = text(layers, name)
         .replace('_', "")
         .parse::<u64>()
@@ -313,7 +398,7 @@ fn number<N: TryFrom<u64> + Default>(layers: &mut Layers, name: &str, least: u64
     N::default()
 }
 
-fn boolean(layers: &mut Layers, name: &str) -> bool {
+pub(super) fn boolean(layers: &mut Layers, name: &str) -> bool {
     match text(layers, name).to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => true,
         "false" | "0" | "no" | "off" | "" => false,
@@ -324,22 +409,22 @@ fn boolean(layers: &mut Layers, name: &str) -> bool {
     }
 }
 
-fn text(layers: &Layers, name: &str) -> String {
+pub(super) fn text(layers: &Layers, name: &str) -> String {
     layers
         .get(name)
         .map(|value| value.text.clone())
         .unwrap_or_default()
 }
 
-fn optional(layers: &Layers, name: &str) -> Option<String> {
+pub(super) fn optional(layers: &Layers, name: &str) -> Option<String> {
     layers.get(name).map(|value| value.text.clone())
 }
 
-fn secret(layers: &Layers, name: &str) -> Option<SecretString> {
+pub(super) fn secret(layers: &Layers, name: &str) -> Option<SecretString> {
     optional(layers, name).map(SecretString::from)
 }
 
-fn list(text: &str) -> Vec<String> {
+pub(super) fn list(text: &str) -> Vec<String> {
     text.split(',')
         .map(str::trim)
         .filter(|item| !item.is_empty())
@@ -395,6 +480,30 @@ mod tests {
         assert_eq!(config.limits.rows_max, 8);
         assert_eq!(config.limits.model_rows_max, 3);
         assert_eq!(config.policy.allowed_tables, "a,b");
+        assert_eq!(config.limits.query_cost_max, None);
+    }
+
+    #[test]
+    fn a_limit_that_is_off_is_not_a_limit_of_zero() {
+        let cost = |text: &str| {
+            check("", &[("DB_CHAT_QUERY_COST_MAX", text)], &[])
+                .map(|config| config.limits.query_cost_max)
+        };
+        assert_eq!(cost(""), Ok(None));
+        assert_eq!(cost("1_000_000"), Ok(Some(1_000_000)));
+        for faulty in ["0", "none", "-1", "1.5"] {
+            assert!(cost(faulty).is_err(), "{faulty}");
+        }
+    }
+
+    #[test]
+    fn the_time_to_shut_down_has_two_spellings() {
+        let shutdown = |variables: &[(&str, &str)]| {
+            check("", variables, &[]).map(|config| config.limits.shutdown_timeout_ms)
+        };
+        assert_eq!(shutdown(&[("DB_CHAT_SHUTDOWN_TIMEOUT_MS", "7")]), Ok(7));
+        assert_eq!(shutdown(&[("DB_CHAT_SHUTDOWN_SECONDS", "7")]), Ok(7_000));
+        assert!(shutdown(&[("DB_CHAT_SHUTDOWN_SECONDS", "0")]).is_err());
     }
 
     #[test]
@@ -457,6 +566,67 @@ mod tests {
             Ok(ProviderKind::OpenAi)
         );
         assert!(provider(&[("LLM_PROVIDER", "openai")]).is_err());
+    }
+
+    #[test]
+    fn a_fallback_is_a_provider_with_its_own_key_and_perhaps_another_model() {
+        let fallback = |text: &str| {
+            let variables = [
+                ("LLM_FALLBACK", text),
+                ("ANTHROPIC_API_KEY", "k"),
+                ("OPENAI_API_KEY", "k"),
+            ];
+            check("", &variables, &[]).map(|config| {
+                let fallback = config.llm.fallback.expect("a fallback");
+                (fallback.provider, fallback.model)
+            })
+        };
+        assert_eq!(fallback("openai"), Ok((ProviderKind::OpenAi, None)));
+        let model = |name: &str| Some(name.to_owned());
+        assert_eq!(
+            fallback("OpenAI: qwen3:8b"),
+            Ok((ProviderKind::OpenAi, model("qwen3:8b")))
+        );
+        assert_eq!(
+            fallback("anthropic:claude-sonnet-5-5"),
+            Ok((ProviderKind::Anthropic, model("claude-sonnet-5-5")))
+        );
+        for (text, problem) in [
+            ("gemini", "must be anthropic or openai"),
+            ("offline", "must be anthropic or openai"),
+            ("openai:", "a model after the colon"),
+            ("anthropic", "another model"),
+            ("anthropic:claude-haiku-5-5", "another model"),
+        ] {
+            let error = fallback(text).expect_err(text);
+            assert!(
+                error.contains("LLM_FALLBACK") && error.contains(problem),
+                "{error}"
+            );
+        }
+        let error =
+            check("llm_fallback = \"openai\"", &[], &[]).expect_err("nothing to stand in for");
+        assert!(error.contains("needs a provider"), "{error}");
+        let variables = [("ANTHROPIC_API_KEY", "k"), ("LLM_FALLBACK", "openai")];
+        let error = check("", &variables, &[]).expect_err("no key");
+        assert!(
+            error.contains("OPENAI_API_KEY") && error.contains("when LLM_FALLBACK is openai"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn what_can_be_switched_off_is_switched_off_with_a_word() {
+        let retries = |text: &str| {
+            check("", &[("DB_CHAT_LLM_RETRIES_MAX", text)], &[])
+                .map(|config| config.limits.llm_retries_max)
+        };
+        assert_eq!(retries("off"), Ok(0));
+        assert_eq!(retries("3"), Ok(3));
+        assert!(retries("0").expect_err("zero").contains("or off"));
+        let config = check("[limits]\nrepairs_max = \"off\"", &[], &[]).expect("valid");
+        assert_eq!(config.limits.repairs_max, 0);
+        assert!(check("", &[("DB_CHAT_ROWS_MAX", "off")], &[]).is_err());
     }
 
     #[test]

@@ -1,24 +1,30 @@
 //! The settings: one [`Config`], read once by `cli` and handed down in sections.
 
+mod auth;
 pub mod error;
 mod layers;
 pub mod limits;
 mod load;
+mod server;
 
 use std::path::PathBuf;
 
 use secrecy::SecretString;
 
+pub use auth::{ApiKeyEntry, AuthConfig, JwtConfig, JwtKeys};
 pub use error::ConfigError;
 pub use layers::{DEFAULT_TOML, setting_names};
 pub use limits::Limits;
 pub use load::{load, resolve};
+pub use server::ServerConfig;
 
 /// Every setting of db-chat, checked.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The HTTP and WebSocket door.
     pub server: ServerConfig,
+    /// Who may come in.
+    pub auth: AuthConfig,
     /// The database to ask.
     pub database: DatabaseConfig,
     /// The model.
@@ -37,17 +43,6 @@ pub struct Config {
     pub notices: Vec<String>,
 }
 
-/// The HTTP and WebSocket door.
-#[derive(Debug, Clone)]
-pub struct ServerConfig {
-    /// `host:port` to listen on; port 0 takes a free one.
-    pub bind: String,
-    /// Whether `/ws/…` exists.
-    pub enable_websockets: bool,
-    /// Browser origins that may open the socket or call the API, beside the server's own.
-    pub allowed_origins: Vec<String>,
-}
-
 /// The database to ask.
 #[derive(Debug, Clone)]
 pub struct DatabaseConfig {
@@ -62,9 +57,11 @@ pub struct DatabaseConfig {
 pub struct LlmConfig {
     /// Which engine writes the SQL.
     pub provider: ProviderKind,
+    /// Who answers instead when the provider cannot; `None`: nobody.
+    pub fallback: Option<FallbackConfig>,
     /// Anthropic's Messages API.
     pub anthropic: ProviderConfig,
-    /// OpenAI's Chat Completions API, or a server that speaks it.
+    /// OpenAI's Chat Completions or Responses API, or a server that speaks it.
     pub openai: ProviderConfig,
     /// A directory whose templates replace the built-in ones of the same name.
     pub prompts_dir: Option<PathBuf>,
@@ -72,12 +69,21 @@ pub struct LlmConfig {
     pub reply_language: Option<String>,
 }
 
+/// Who answers instead when the provider cannot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FallbackConfig {
+    /// Which provider, with its own key and base URL; never `Offline`.
+    pub provider: ProviderKind,
+    /// The model; `None`: the one that the provider's own setting names.
+    pub model: Option<String>,
+}
+
 /// Which engine writes the SQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProviderKind {
     /// Anthropic's Messages API.
     Anthropic,
-    /// OpenAI's Chat Completions API.
+    /// One of OpenAI's APIs.
     OpenAi,
     /// No model: the engine in `offline`.
     Offline,
@@ -92,10 +98,24 @@ pub struct ProviderConfig {
     pub model: String,
     /// Up to and including the version, without a slash at the end, e.g. `https://api.openai.com/v1`.
     pub base_url: String,
-    /// The request field that caps the reply: `max_tokens` or `max_completion_tokens` (OpenAI dialect only).
+    /// Which API is spoken (OpenAI only).
+    pub api: OpenAiApi,
+    /// The header that carries the key: `authorization` for a bearer token, any other for the bare key (OpenAI only).
+    pub api_key_header: String,
+    /// The request field that caps the reply: `max_tokens` or `max_completion_tokens` (Chat Completions only).
     pub tokens_max_field: String,
     /// Value of the `anthropic-version` header (Anthropic only).
     pub api_version: String,
+}
+
+/// Which of OpenAI's APIs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OpenAiApi {
+    /// Chat Completions, which every compatible server speaks.
+    #[default]
+    Chat,
+    /// Responses.
+    Responses,
 }
 
 /// What may be seen.
@@ -136,7 +156,7 @@ pub enum StorageKind {
 /// db-chat's own tables.
 #[derive(Debug, Clone)]
 pub struct StateConfig {
-    /// A database that db-chat may write to; `None` switches the audit log off.
+    /// A database that db-chat may write to; `None` switches the audit log and ratings off.
     pub url: Option<SecretString>,
 }
 

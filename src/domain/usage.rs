@@ -1,4 +1,21 @@
-//! What the calls of one turn cost, in the provider's own count.
+//! What the calls of one turn cost, in the provider's own count, and who answered them.
+
+use std::fmt;
+
+/// A model of a provider, spelled `provider:model`, as the settings spell it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ModelName {
+    /// The provider's short name, e.g. `anthropic`.
+    pub provider: &'static str,
+    /// The model's name as the provider knows it.
+    pub model: String,
+}
+
+impl fmt::Display for ModelName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}", self.provider, self.model)
+    }
+}
 
 /// Tokens of one or more model calls. A counter that no provider reported stays `None`: unknown is not zero.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::{Node, String as PgString};
 
 use super::QueryFacts;
+use super::conditions::Condition;
 use super::emit;
 use super::rejection::{Checked, Rejection, RejectionCode};
 use super::scope::{Origin, ScopeColumn, Scopes, ValueType};
@@ -27,11 +28,15 @@ pub(super) struct Checker<'a> {
     pub(super) scopes: Scopes,
     /// Relations read so far, copies counted.
     pub(super) relations_count: usize,
+    /// Windows read so far.
+    pub(super) windows_count: usize,
     depth: usize,
     tables: BTreeSet<usize>,
     columns: BTreeSet<Origin>,
-    /// Filled as clauses are read, except for the outermost query's own.
+    /// Filled for the outermost query.
     pub(super) facts: QueryFacts,
+    /// Filled as clauses are read.
+    pub(super) conditions: Vec<Condition>,
 }
 
 /// What an expression gives.
@@ -107,10 +112,12 @@ impl<'a> Checker<'a> {
             snapshot,
             scopes: Scopes::default(),
             relations_count: 0,
+            windows_count: 0,
             depth: 0,
             tables: BTreeSet::new(),
             columns: BTreeSet::new(),
             facts: QueryFacts::default(),
+            conditions: Vec::new(),
         }
     }
 
@@ -157,15 +164,13 @@ impl<'a> Checker<'a> {
 
     /// Notes the conditions of a WHERE or HAVING clause, one for each AND.
     pub(super) fn note_filter(&mut self, condition: &Node) {
-        let conjuncts = emit::conjuncts(condition);
-        self.facts
-            .filters
-            .extend(conjuncts.into_iter().filter_map(emit::expression_text));
+        let conjuncts = emit::conjuncts(condition).into_iter().cloned();
+        self.conditions.extend(conjuncts.map(Condition::Filter));
     }
 
     /// Notes the condition of a join.
-    pub(super) fn note_join(&mut self, condition: String) {
-        self.facts.joins.push(condition);
+    pub(super) fn note_join(&mut self, condition: Condition) {
+        self.conditions.push(condition);
     }
 
     /// Names of the relations read, and of their columns, sorted.

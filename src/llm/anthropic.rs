@@ -86,7 +86,7 @@ impl Dialect for Anthropic {
 
 /// One reply: `message_start`, blocks, `message_delta`, `message_stop`.
 #[derive(Default)]
-struct MessageDecoder {
+pub(super) struct MessageDecoder {
     counters: Counters,
     finish: FinishSeen,
 }

@@ -1,9 +1,40 @@
 //! One model call: a request in, its whole text out, pieces handed on as they come.
 
+use std::pin::pin;
+
 use futures_util::StreamExt;
 
-use crate::domain::usage::TokenUsage;
+use super::event::{EventSender, Stage, TurnEvent};
+use crate::domain::usage::{ModelName, TokenUsage};
+use crate::llm::notice::{CallNotice, CallNotices};
 use crate::llm::{FinishReason, LlmDelta, LlmError, LlmProvider, LlmRequest};
+
+/// What is told of a call beside its text.
+pub(super) struct CallWatch<'a> {
+    /// Hears when the call has to wait, and when it goes on.
+    pub(super) events: &'a EventSender,
+    /// The stage that the call belongs to, told again after a wait.
+    pub(super) stage: Stage,
+    /// Gets the model that answers, if it is not there yet.
+    pub(super) models: &'a mut Vec<ModelName>,
+}
+
+impl CallWatch<'_> {
+    async fn hear(&mut self, notice: CallNotice) {
+        let stage = match notice {
+            CallNotice::Queued => Stage::Waiting,
+            CallNotice::Admitted => self.stage,
+            CallNotice::Answering(model) => {
+                if !self.models.contains(&model) {
+                    self.models.push(model);
+                }
+                return;
+            }
+        };
+        // A reader that is gone does not stop the turn; only its cancellation token does.
+        let _ = self.events.send(TurnEvent::Stage(stage)).await;
+    }
+}
 
 /// A complete reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +66,7 @@ pub(super) async fn call<F>(
     provider: &dyn LlmProvider,
     request: LlmRequest,
     usage: &mut TokenUsage,
+    mut watch: CallWatch<'_>,
     mut on_text: impl FnMut(String) -> F,
 ) -> Result<Reply, LlmError>
 where
@@ -47,10 +79,26 @@ where
             ..TokenUsage::default()
         },
     };
-    let mut deltas = provider.stream(request).await?;
+    let (notices, mut heard) = CallNotices::channel();
+    let mut opening = pin!(provider.stream_telling(request, notices));
+    let mut deltas = loop {
+        tokio::select! {
+            biased;
+            Some(notice) = heard.recv() => watch.hear(notice).await,
+            opened = &mut opening => break opened?,
+        }
+    };
     let mut text = String::new();
     let finish = loop {
-        match deltas.next().await {
+        let delta = tokio::select! {
+            biased;
+            Some(notice) = heard.recv() => {
+                watch.hear(notice).await;
+                continue;
+            }
+            delta = deltas.next() => delta,
+        };
+        match delta {
             Some(Ok(LlmDelta::Text(piece))) => {
                 text.push_str(&piece);
                 on_text(piece).await;

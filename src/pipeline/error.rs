@@ -1,6 +1,7 @@
 //! Why a turn failed: one error over all stages, for `wire::errors` to map.
 
 use crate::conversations::StoreError;
+use crate::limits::RateError;
 use crate::llm::LlmError;
 use crate::postgres::QueryError;
 
@@ -32,6 +33,13 @@ pub enum TurnError {
         /// What went wrong.
         #[source]
         source: StoreError,
+    },
+    /// The question came too soon after others, or could not be counted.
+    #[error("the question was not let in")]
+    Rate {
+        /// Which of both.
+        #[source]
+        source: RateError,
     },
     /// A fault of db-chat itself.
     #[error("internal fault: {problem}")]

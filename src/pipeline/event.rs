@@ -4,7 +4,7 @@ use tokio::sync::mpsc;
 
 use super::error::TurnError;
 use crate::domain::result::ResultSet;
-use crate::domain::usage::TokenUsage;
+use crate::domain::usage::{ModelName, TokenUsage};
 
 /// Where a turn's events go. Bounded: a turn waits for a reader that falls behind, and a reader that
 /// is gone does not stop it (only its cancellation token does).
@@ -34,6 +34,8 @@ pub enum Stage {
     Understanding,
     /// The model writes SQL.
     Generating,
+    /// All of the model's places are taken, and the question stands in its queue. After it the stage before goes on.
+    Waiting,
     /// The guard looks at it.
     Checking,
     /// A refused or failed query goes back to the model.
@@ -53,6 +55,7 @@ impl Stage {
         match self {
             Self::Understanding => "understanding",
             Self::Generating => "generating",
+            Self::Waiting => "waiting",
             Self::Checking => "checking",
             Self::Repairing => "repairing",
             Self::Executing => "executing",
@@ -67,6 +70,7 @@ impl Stage {
         match self {
             Self::Understanding => "Reading your question",
             Self::Generating => "Writing a query",
+            Self::Waiting => "Waiting for the language model",
             Self::Checking => "Checking that the query is safe",
             Self::Repairing => "Correcting the query",
             Self::Executing => "Asking the database",
@@ -89,6 +93,8 @@ pub struct Answer {
     pub evidence: Evidence,
     /// What the model calls cost.
     pub usage: TokenUsage,
+    /// The models that answered, in the order in which they first did.
+    pub models: Vec<ModelName>,
     /// Why there is no real answer, where there is none.
     pub shortfall: Option<Shortfall>,
     /// A question back to the person.
@@ -104,6 +110,8 @@ pub enum Shortfall {
     QueryRefused,
     /// PostgreSQL refused every query that the model wrote.
     QueryFailed,
+    /// PostgreSQL expected every query that the model wrote to cost more than it may.
+    QueryTooCostly,
     /// The query ran into the time limit.
     QueryTimeout,
     /// The model declined.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::call::call;
+use super::call::{CallWatch, call};
 use super::reply::{self, ModelReply};
 use crate::domain::usage::TokenUsage;
 use crate::llm::{FinishReason, LlmError, LlmMessage, LlmProvider, LlmRequest, LlmRole};
@@ -44,8 +44,13 @@ impl Generator {
     }
 
     /// Asks for a reply, and remembers it for [`Generator::object`].
-    pub(super) async fn ask(&mut self, usage: &mut TokenUsage) -> Result<Generated, LlmError> {
-        let reply = call(self.provider.as_ref(), self.request.clone(), usage, |_| {
+    pub(super) async fn ask(
+        &mut self,
+        usage: &mut TokenUsage,
+        watch: CallWatch<'_>,
+    ) -> Result<Generated, LlmError> {
+        let request = self.request.clone();
+        let reply = call(self.provider.as_ref(), request, usage, watch, |_| {
             std::future::ready(())
         })
         .await?;

@@ -65,6 +65,7 @@ mod tests {
             .to_vec();
         let conversation = Conversation {
             id: ConversationId::random(),
+            title: String::new(),
             turns,
         };
         let questions = |messages_max| -> Vec<&str> {

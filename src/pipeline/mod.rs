@@ -25,6 +25,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
+use self::call::CallWatch;
 use self::check::SqlChecker;
 use self::error::TurnError;
 use self::event::{Answer, Clarification, EventSender, Shortfall, Stage, TurnEvent};
@@ -37,7 +38,7 @@ use self::reply::ModelReply;
 use crate::config::Limits;
 use crate::conversations::ConversationStore;
 use crate::domain::conversation::StoredTurn;
-use crate::domain::ids::{ConversationId, RequestId};
+use crate::domain::ids::{ConversationId, RequestId, TurnId};
 use crate::domain::principal::Principal;
 use crate::domain::question::Question;
 use crate::domain::result::ResultSet;
@@ -57,6 +58,8 @@ pub struct Turn {
     pub principal: Principal,
     /// Where the question came from; `None` where there is no address.
     pub client_address: Option<IpAddr>,
+    /// Itself, where it holds the conversation and may be overtaken: it stores nothing then.
+    pub holder: Option<TurnId>,
     /// The client's reference.
     pub request_id: RequestId,
     /// The conversation that it belongs to.
@@ -157,7 +160,7 @@ impl Pipeline {
         record.enter(Stage::Understanding, events).await;
         let conversation = parts
             .store
-            .load(turn.conversation_id)
+            .load(&turn.principal, turn.conversation_id)
             .await
             .map_err(|source| TurnError::Store { source })?;
         let past = history::recent(conversation.as_ref(), parts.context_messages_max);
@@ -178,12 +181,21 @@ impl Pipeline {
             }
         };
         answer.usage = record.usage;
+        answer.models.clone_from(&record.models);
 
         record.enter(Stage::Storing, events).await;
         let stored = store::stored_turn(turn, &answer, self.rows_budget());
-        parts
-            .store
-            .append(turn.conversation_id, stored)
+        let storing = match turn.holder {
+            Some(holder) => {
+                parts
+                    .store
+                    .append_as(&turn.principal, turn.conversation_id, stored, holder)
+            }
+            None => parts
+                .store
+                .append(&turn.principal, turn.conversation_id, stored),
+        };
+        storing
             .await
             .map_err(|source| TurnError::Store { source })?;
         record.leave();
@@ -204,9 +216,15 @@ impl Pipeline {
         let parts = self.parts.as_ref();
         let mut generator = self.generator(turn, Arc::clone(provider), past, snapshot);
         let mut repairs_left = parts.limits.repairs_max;
-        record.enter(Stage::Generating, events).await;
+        let mut stage = Stage::Generating;
+        record.enter(stage, events).await;
         let (checked, result) = loop {
-            let generated = generator.ask(&mut record.usage).await;
+            let watch = CallWatch {
+                events,
+                stage,
+                models: &mut record.models,
+            };
+            let generated = generator.ask(&mut record.usage, watch).await;
             let generated = generated.map_err(|source| TurnError::Llm {
                 purpose: "sql",
                 source,
@@ -229,6 +247,10 @@ impl Pipeline {
                         Attempt::TimedOut => {
                             return Ok(declined(Shortfall::QueryTimeout, String::new()));
                         }
+                        Attempt::TooCostly(times) => (
+                            Shortfall::QueryTooCostly,
+                            parts.prompts.repair_costly(times),
+                        ),
                         Attempt::Rejected(rejection) => (
                             Shortfall::QueryRefused,
                             parts.prompts.repair_rejected(rejection.reason()),
@@ -244,7 +266,8 @@ impl Pipeline {
             }
             repairs_left -= 1;
             generator.object(objection);
-            record.enter(Stage::Repairing, events).await;
+            stage = Stage::Repairing;
+            record.enter(stage, events).await;
         };
 
         record.enter(Stage::Narrating, events).await;
@@ -260,6 +283,11 @@ impl Pipeline {
         let tokens_max = parts.limits.llm_output_tokens_max;
         let budget = self.rows_budget();
         let usage = &mut record.usage;
+        let watch = CallWatch {
+            events,
+            stage: Stage::Narrating,
+            models: &mut record.models,
+        };
         let prose = narrate::narrate(
             provider.as_ref(),
             &parts.prompts,
@@ -267,29 +295,25 @@ impl Pipeline {
             budget,
             tokens_max,
             usage,
-            events,
+            watch,
         );
         let prose = prose.await.map_err(|source| TurnError::Llm {
             purpose: "prose",
             source,
         })?;
         let mut reply = prose.text;
-        let addition = match prose.finish {
-            FinishReason::Complete if reply.trim().is_empty() => {
-                Some(offline::narrate(subject.question, &result))
-            }
-            FinishReason::Complete => None,
-            FinishReason::TokensMax => {
-                Some("\n\n(The answer was cut off here: it was too long.)".to_owned())
-            }
-            FinishReason::Refused(_) | FinishReason::Filtered if reply.trim().is_empty() => {
-                Some(offline::narrate(subject.question, &result))
-            }
+        let mut addition = String::new();
+        if reply.trim().is_empty() {
+            addition.push_str(&offline::narrate(subject.question, &result));
+        }
+        addition.push_str(match prose.finish {
+            FinishReason::Complete => "",
+            FinishReason::TokensMax => "\n\n(The answer was cut off here: it was too long.)",
             FinishReason::Refused(_) | FinishReason::Filtered => {
-                Some("\n\n(The model stopped here and declined to go on.)".to_owned())
+                "\n\n(The model stopped here and declined to go on.)"
             }
-        };
-        if let Some(addition) = addition {
+        });
+        if !addition.is_empty() {
             reply.push_str(&addition);
             let _ = events.send(TurnEvent::Token(addition)).await;
         }
@@ -337,6 +361,7 @@ impl Pipeline {
             Attempt::Ran(checked, result) => (checked, result),
             Attempt::Rejected(_) => return Ok(declined(Shortfall::QueryRefused, String::new())),
             Attempt::Failed(_) => return Ok(declined(Shortfall::QueryFailed, String::new())),
+            Attempt::TooCostly(_) => return Ok(declined(Shortfall::QueryTooCostly, String::new())),
             Attempt::TimedOut => return Ok(declined(Shortfall::QueryTimeout, String::new())),
         };
         record.enter(Stage::Narrating, events).await;
@@ -476,6 +501,9 @@ fn declined(shortfall: Shortfall, reason: String) -> Answer {
         }
         Shortfall::QueryFailed => {
             "I could not write a query for that which the database accepts. Try to ask in another way."
+        }
+        Shortfall::QueryTooCostly => {
+            "The query for that would be too much work for the database. Ask for less at once, for example for a shorter period."
         }
         Shortfall::QueryTimeout => {
             "The query for that takes too long. Ask for less at once, for example for a shorter period."

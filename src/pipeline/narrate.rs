@@ -2,8 +2,8 @@
 
 use minijinja::context;
 
-use super::call::{Reply, call};
-use super::event::{EventSender, TurnEvent};
+use super::call::{CallWatch, Reply, call};
+use super::event::TurnEvent;
 use super::prompts::Prompts;
 use crate::domain::result::ResultSet;
 use crate::domain::usage::TokenUsage;
@@ -44,8 +44,9 @@ pub(super) async fn narrate(
     budget: RowsBudget,
     output_tokens_max: u32,
     usage: &mut TokenUsage,
-    events: &EventSender,
+    watch: CallWatch<'_>,
 ) -> Result<Reply, LlmError> {
+    let events = watch.events;
     let (rows, shown_count) = render_rows(subject.result, budget);
     let text = prompts.prose_question(&context! {
         question => subject.question, earlier => subject.earlier, sql => subject.sql, today => subject.today,
@@ -61,7 +62,7 @@ pub(super) async fn narrate(
         }],
         output_tokens_max,
     };
-    call(provider, request, usage, |piece| async {
+    call(provider, request, usage, watch, |piece| async {
         // A reader that is gone does not stop the turn; only its cancellation token does.
         let _ = events.send(TurnEvent::Token(piece)).await;
     })

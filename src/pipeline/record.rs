@@ -6,7 +6,7 @@ use super::error::TurnError;
 use super::event::{Answer, EventSender, Stage, TurnEvent};
 use super::{Engine, Turn};
 use crate::domain::result::ResultSet;
-use crate::domain::usage::TokenUsage;
+use crate::domain::usage::{ModelName, TokenUsage};
 use crate::guard::{CheckedSql, Rejection};
 use crate::state::AuditEntry;
 use crate::state::audit::{AuditOutcome, AuditVerdict};
@@ -16,6 +16,8 @@ use crate::state::audit::{AuditOutcome, AuditVerdict};
 pub(super) struct TurnRecord {
     /// What the model calls have cost so far.
     pub(super) usage: TokenUsage,
+    /// Who answered them, in the order in which they first did.
+    pub(super) models: Vec<ModelName>,
     began: Instant,
     sql: Option<String>,
     verdict: Option<AuditVerdict>,
@@ -30,6 +32,7 @@ impl TurnRecord {
     pub(super) fn begin() -> Self {
         Self {
             usage: TokenUsage::default(),
+            models: Vec::new(),
             began: Instant::now(),
             sql: None,
             verdict: None,
@@ -92,9 +95,13 @@ impl TurnRecord {
         error_code: Option<&'static str>,
     ) -> AuditEntry {
         self.leave();
-        let (provider, model) = match engine {
-            Engine::Model(provider) => (provider.name().to_owned(), provider.model().to_owned()),
-            Engine::Offline => ("offline".to_owned(), String::new()),
+        let (provider, model) = match (self.models.pop(), engine) {
+            // A fallback may have answered.
+            (Some(name), _) => (name.provider.to_owned(), name.model),
+            (None, Engine::Model(provider)) => {
+                (provider.name().to_owned(), provider.model().to_owned())
+            }
+            (None, Engine::Offline) => ("offline".to_owned(), String::new()),
         };
         AuditEntry {
             principal: (!turn.principal.is_anonymous()).then(|| turn.principal.to_string()),

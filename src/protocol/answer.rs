@@ -88,4 +88,6 @@ pub struct UsageBody {
     pub cached_tokens: Option<u64>,
     /// Tokens written by the model.
     pub output_tokens: Option<u64>,
+    /// The models that answered, each as `provider:model`, in the order in which they first did.
+    pub models: Vec<String>,
 }

@@ -1,7 +1,7 @@
 //! A pipeline's [`Answer`] to the [`AnswerBody`] that the socket and REST send.
 
 use crate::domain::result::{ResultColumn, ResultSet};
-use crate::domain::usage::TokenUsage;
+use crate::domain::usage::{ModelName, TokenUsage};
 use crate::pipeline::event::{Answer, Clarification, Evidence};
 use crate::protocol::answer::{AnswerBody, ClarificationBody, ColumnBody, EvidenceBody, UsageBody};
 use serde_json::Value;
@@ -31,7 +31,7 @@ pub fn answer_body(answer: Answer, request_id: String, conversation_id: String) 
         row_count: result.rows.len(),
         truncated: result.truncation.is_some(),
         evidence: evidence_body(answer.evidence, &result),
-        usage: usage_body(answer.usage),
+        usage: usage_body(answer.usage, &answer.models),
         request_id,
         error: answer.shortfall.map(shortfall_code),
         clarification: answer.clarification.map(clarification_body),
@@ -76,12 +76,13 @@ fn evidence_body(evidence: Evidence, result: &ResultSet) -> EvidenceBody {
     }
 }
 
-fn usage_body(usage: TokenUsage) -> UsageBody {
+fn usage_body(usage: TokenUsage, models: &[ModelName]) -> UsageBody {
     UsageBody {
         calls: usage.calls,
         input_tokens: usage.input_tokens,
         cached_tokens: usage.cached_tokens,
         output_tokens: usage.output_tokens,
+        models: models.iter().map(ModelName::to_string).collect(),
     }
 }
 

@@ -43,11 +43,12 @@ pub enum PromptError {
 }
 
 /// The built-in templates.
-const BUILT_IN: [(&str, &str); 7] = [
+const BUILT_IN: [(&str, &str); 8] = [
     ("sql_system.txt", include_str!("sql_system.txt")),
     ("sql_question.txt", include_str!("sql_question.txt")),
     ("repair_rejected.txt", include_str!("repair_rejected.txt")),
     ("repair_failed.txt", include_str!("repair_failed.txt")),
+    ("repair_costly.txt", include_str!("repair_costly.txt")),
     (
         "repair_unreadable.txt",
         include_str!("repair_unreadable.txt"),
@@ -142,6 +143,12 @@ impl Prompts {
         )
     }
 
+    /// A query would cost so many times what it may, rounded up.
+    #[must_use]
+    pub fn repair_costly(&self, times: u64) -> String {
+        self.render("repair_costly.txt", context! { times })
+    }
+
     /// A reply was nothing that can be used.
     #[must_use]
     pub fn repair_unreadable(&self, problem: &str) -> String {
@@ -179,7 +186,7 @@ fn sample() -> Value {
     context! {
         server_version => "15", schema => "shop.orders(id integer)", question => "How many orders?",
         today => "2026-01-31", time_zone => "UTC", reason => "There is no such table.", sqlstate => "42703",
-        message => "column does not exist", hint => "Perhaps another one.", position => 8, problem => "holds two queries",
+        message => "column does not exist", hint => "Perhaps another one.", position => 8, times => 3, problem => "holds two queries",
         earlier => "How many customers?", reply_language => "English", sql => "SELECT 1", row_count => 1,
         truncated => true, shown_count => 1, rows => "[\"count\"]\n[1]",
     }

@@ -8,13 +8,14 @@ use db_chat::config::Config;
 use db_chat::conversations::ConversationStore;
 use db_chat::domain::schema::{ForeignNames, Snapshot};
 use db_chat::http::{Check, SchemaSource};
-use db_chat::wire::relay::RunTurn;
+use db_chat::redis::RedisConnection;
+use db_chat::turns::RunTurn;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::turns::PATIENCE;
-use super::web_socket::Socket;
+use super::web_socket::{Socket, handshake};
 
 /// A server; it stops when this is dropped.
 pub(crate) struct TestServer {
@@ -49,15 +50,15 @@ impl TestServer {
             db_chat::config::resolve(None, std::iter::empty(), &[]).expect("the defaults");
         config.server.bind = "127.0.0.1:0".to_owned();
         change(&mut config);
-        let store = db_chat::conversations::connect(&config.conversations, &config.limits)
-            .await
-            .expect("a store in memory");
+        let (redis, store) = open_store(&config).await;
         let services = Services {
             run_turn,
             store: Arc::clone(&store),
             schema: no_tables(),
             checks,
+            redis,
             audit: None,
+            feedback: None,
         };
         let application = Application::assemble(&config, services).expect("a server");
         Self::run(application, store)
@@ -69,9 +70,7 @@ impl TestServer {
         config.server.bind = "127.0.0.1:0".to_owned();
         change(&mut config);
         // Conversations of this server are behind its doors only; this one stays empty.
-        let store = db_chat::conversations::connect(&config.conversations, &config.limits)
-            .await
-            .expect("a store");
+        let (_, store) = open_store(&config).await;
         let application = Application::build(config).await.expect("a server");
         Self::run(application, store)
     }
@@ -106,6 +105,14 @@ impl TestServer {
         Socket::open(self.address).await
     }
 
+    /// The first frame that a new connection is sent.
+    pub(crate) async fn greeting(&self) -> serde_json::Value {
+        Socket::open_with(handshake(self.address))
+            .await
+            .frame()
+            .await
+    }
+
     /// Posts a body to the question route.
     pub(crate) fn post(&self, body: impl Into<reqwest::Body>) -> reqwest::RequestBuilder {
         self.http
@@ -133,6 +140,16 @@ impl Drop for TestServer {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+/// The connection and the store that the settings name.
+async fn open_store(config: &Config) -> (Option<RedisConnection>, Arc<dyn ConversationStore>) {
+    let redis = RedisConnection::open(&config.conversations, &config.limits)
+        .await
+        .expect("an address of a Redis");
+    let store = db_chat::conversations::open(&config.conversations, &config.limits, redis.as_ref())
+        .expect("a store");
+    (redis, store)
 }
 
 fn no_tables() -> SchemaSource {

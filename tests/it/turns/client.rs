@@ -1,9 +1,12 @@
 //! Somebody at a socket who trusts nothing: each frame is held to what `docs/PROTOCOL.md` promises of all of them.
 
 use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::support::server::TestServer;
 use crate::support::web_socket::{Socket, is_final};
@@ -44,8 +47,13 @@ pub(super) struct Transcript {
 
 impl Client {
     pub(super) async fn connect(server: &TestServer) -> Self {
+        Self::connect_to(server.address).await
+    }
+
+    /// To a server of another process.
+    pub(super) async fn connect_to(address: SocketAddr) -> Self {
         Self {
-            socket: server.connect().await,
+            socket: Socket::open(address).await,
             asked_count: 0,
             seqs: HashMap::new(),
             ended: HashSet::new(),
@@ -131,6 +139,17 @@ impl Client {
             Some(Message::Pong(_)) => {}
             other => panic!("after the final frame: {other:?}"),
         }
+    }
+
+    /// Closes the connection as somebody who is done.
+    pub(super) async fn leave(mut self) {
+        let done = CloseFrame {
+            code: CloseCode::Normal,
+            reason: "".into(),
+        };
+        self.socket.send(Message::Close(Some(done))).await;
+        // As browsers do: a connection dropped with frames unread is reset, and the close frame lost with it.
+        while self.socket.message().await.is_some() {}
     }
 
     fn next_id(&mut self) -> String {

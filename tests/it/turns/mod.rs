@@ -4,13 +4,17 @@
 mod acceptance;
 mod audit_rows;
 mod cancel;
+mod cancel_everywhere;
 mod client;
 mod database_faults;
 mod django_client;
+mod fault_matrix;
 mod follow_up;
 mod leaks;
+mod memory;
 mod provider_faults;
 mod repair;
 mod rig;
 mod store_faults;
 mod streaming;
+mod waiting;

@@ -49,10 +49,14 @@ pub(super) enum Step {
     ErrorBody { kind: String },
     /// Waits for the test.
     Wait(Gate),
+    /// Takes its time.
+    Pause(Duration),
     /// Does nothing until the client has gone.
     Stall,
     /// Sends an event at intervals until the client has gone.
     Drip(Event, Duration),
+    /// Sends a byte at intervals, over and over the same ones, until the client has gone.
+    DripBytes(Vec<u8>, Duration),
     /// Closes the connection in the middle of the body.
     Cut,
     /// Resets the connection.
@@ -157,6 +161,11 @@ impl Reply {
         self.step(Step::Event(Event::Thinking(text.to_owned())))
     }
 
+    /// The same delta of thinking many times.
+    pub(crate) fn thoughts(self, text: &str, count: usize) -> Self {
+        self.step(Step::Repeat(Event::Thinking(text.to_owned()), count))
+    }
+
     /// Anthropic's `ping`; elsewhere a comment.
     pub(crate) fn ping(self) -> Self {
         self.step(Step::Event(Event::Ping))
@@ -194,6 +203,11 @@ impl Reply {
         self.step(Step::Wait(gate.clone()))
     }
 
+    /// Takes its time, as a model does between words.
+    pub(crate) fn pause(self, pause: Duration) -> Self {
+        self.step(Step::Pause(pause))
+    }
+
     /// Falls silent until the client has gone.
     pub(crate) fn stall(self) -> Self {
         self.step(Step::Stall)
@@ -207,6 +221,11 @@ impl Reply {
     /// Sends a delta of text at intervals until the client has gone.
     pub(crate) fn drip_text(self, text: &str, every: Duration) -> Self {
         self.step(Step::Drip(Event::Text(text.to_owned()), every))
+    }
+
+    /// Sends bytes one at a time, at intervals and over and over, until the client has gone.
+    pub(crate) fn drip_bytes(self, bytes: impl Into<Vec<u8>>, every: Duration) -> Self {
+        self.step(Step::DripBytes(bytes.into(), every))
     }
 
     /// Closes the connection, in the middle of whatever it was doing.
