@@ -20,6 +20,7 @@ use crate::postgres::pool::{DatabasePool, PoolLimits, PoolSetupError, connection
 use crate::protocol::error_code::ErrorCode;
 use crate::redis::{RedisConnection, RedisUrlError};
 use crate::state::{AuditLog, FeedbackLog, StateDatabase};
+use crate::telemetry::metrics::Metrics;
 use crate::turns::{RunTurn, SharedTurns};
 use crate::wire::errors::{WireError, chain, outcome_code};
 
@@ -45,6 +46,8 @@ pub struct Services {
     pub audit: Option<AuditLog>,
     /// Where ratings are kept; `None` where no state database is set.
     pub feedback: Option<FeedbackLog>,
+    /// What the parts count into.
+    pub metrics: Metrics,
 }
 
 /// A setting that a part cannot be built from.
@@ -111,6 +114,7 @@ impl Services {
     /// The first setting that cannot be used.
     pub async fn connect(config: &Config) -> Result<Self, ServicesError> {
         let limits = &config.limits;
+        let metrics = Metrics::default();
         let url = config
             .database
             .url
@@ -121,7 +125,8 @@ impl Services {
             wait_timeout: Duration::from_millis(limits.pool_wait_timeout_ms),
         };
         let pool = DatabasePool::new(url.expose_secret(), pool_limits)
-            .map_err(|source| ServicesError::Database { source })?;
+            .map_err(|source| ServicesError::Database { source })?
+            .counted_by(metrics.clone());
         let policy = Policy::compile(&config.policy.allowed_tables, &config.policy.allowed_models)
             .and_then(|policy| policy.with_extensions(&config.policy.allowed_extensions))
             .map_err(|source| ServicesError::Policy { source })?;
@@ -132,8 +137,8 @@ impl Services {
             .map_err(|source| ServicesError::Redis { source })?;
         let store = conversations::open(&config.conversations, limits, redis.as_ref())
             .map_err(|source| ServicesError::Store { source })?;
-        let provider =
-            llm::connect(&config.llm, limits).map_err(|source| ServicesError::Llm { source })?;
+        let provider = llm::connect(&config.llm, limits, &metrics)
+            .map_err(|source| ServicesError::Llm { source })?;
         let prompts = Prompts::load(config.llm.prompts_dir.as_deref())
             .map_err(|source| ServicesError::Prompts { source })?;
 
@@ -198,7 +203,7 @@ impl Services {
             store: Arc::clone(&store),
             audit: audit.clone(),
             outcome_code,
-            checker: SqlChecker::default(),
+            checker: SqlChecker::new(metrics.clone()),
             prompts,
             context_messages_max: config.conversations.context_limit,
             reply_language: config.llm.reply_language.clone(),
@@ -218,6 +223,7 @@ impl Services {
             redis,
             audit,
             feedback: state.map(FeedbackLog::new),
+            metrics,
         })
     }
 }

@@ -17,6 +17,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::Instant;
 
 use crate::protocol::close_code::CloseCode;
+use crate::telemetry::metrics::{Held, Metrics};
 
 /// While more than this waits, no further frames are taken from turns: their tokens merge where they
 /// are (see `turns::log`). Well above one network packet, well below a client's patience.
@@ -29,13 +30,21 @@ pub(super) struct Outbox {
 }
 
 struct Shared {
+    metrics: Metrics,
     state: RefCell<State>,
     /// Signals the actor that something was taken out, or that the body is gone.
     moved: Notify,
 }
 
+/// A text frame that has not been taken out.
+struct Waiting {
+    text: Arc<str>,
+    permit: Option<OwnedSemaphorePermit>,
+    _counted: Held,
+}
+
 struct State {
-    queue: VecDeque<(Arc<str>, Option<OwnedSemaphorePermit>)>,
+    queue: VecDeque<Waiting>,
     bytes: usize,
     bytes_max: usize,
     /// A ping that has not been written yet. More than one at a time would say nothing more.
@@ -71,9 +80,10 @@ pub(super) struct Overfull;
 impl Outbox {
     /// `bytes_max` bounds what may wait before a frame is refused; the frame that crosses it is still
     /// taken, so that an answer larger than the limit can be sent.
-    pub(super) fn new(bytes_max: usize) -> Self {
+    pub(super) fn new(bytes_max: usize, metrics: Metrics) -> Self {
         Self {
             shared: Rc::new(Shared {
+                metrics,
                 state: RefCell::new(State {
                     queue: VecDeque::new(),
                     bytes: 0,
@@ -107,7 +117,11 @@ impl Outbox {
                 return Err(Overfull);
             }
             state.bytes += text.len();
-            state.queue.push_back((text, permit));
+            state.queue.push_back(Waiting {
+                _counted: self.shared.metrics.outbox_holds(text.len()),
+                text,
+                permit,
+            });
             Ok(())
         })
     }
@@ -174,10 +188,10 @@ impl Outbox {
             Outgoing::Pong(payload)
         } else if std::mem::take(&mut state.ping) {
             Outgoing::Ping
-        } else if let Some((text, permit)) = state.queue.pop_front() {
-            state.bytes -= text.len();
-            drop(permit);
-            Outgoing::Text(text)
+        } else if let Some(waiting) = state.queue.pop_front() {
+            state.bytes -= waiting.text.len();
+            drop(waiting.permit);
+            Outgoing::Text(waiting.text)
         } else if let Some(code) = state.close {
             state.is_over = true;
             Outgoing::Close(code)
@@ -236,7 +250,7 @@ mod tests {
 
     #[tokio::test]
     async fn control_frames_overtake_text_and_close_comes_last() {
-        let outbox = Outbox::new(100);
+        let outbox = Outbox::new(100, Metrics::default());
         outbox.push("a".into(), None).expect("room");
         outbox.close(CloseCode::GoingAway);
         outbox.push("too late".into(), None).expect("ignored");
@@ -257,7 +271,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_frame_may_cross_the_limit_and_the_next_is_refused() {
-        let outbox = Outbox::new(10);
+        let outbox = Outbox::new(10, Metrics::default());
         outbox
             .push("x".repeat(50).into(), None)
             .expect("the first always fits");
@@ -269,7 +283,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_takes_something_does_not_stall() {
         let timeout = Duration::from_secs(10);
-        let outbox = Outbox::new(100);
+        let outbox = Outbox::new(100, Metrics::default());
         assert_eq!(outbox.stalls_at(timeout), None);
         outbox.push("a".into(), None).expect("room");
         outbox.push("b".into(), None).expect("room");

@@ -39,7 +39,7 @@ struct Series {
     pool_wait_seconds: Histogram,
 }
 
-/// How a turn ended: `answered`, or the code of its error; and the last stage that it reached.
+/// How a turn ended: `answered`, `clarified`, or the code of its error; and the last stage that it reached.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Outcome {
     outcome: &'static str,
@@ -109,7 +109,7 @@ impl Metrics {
         Held::new(&self.0.turns_in_flight, 1)
     }
 
-    /// A turn ended after `took`, in `stage`, with an error code or `answered`.
+    /// A turn ended after `took`, in `stage`, with an error code, `answered` or `clarified`.
     pub fn turn_ended(&self, outcome: &'static str, stage: &'static str, took: Duration) {
         self.0
             .turns
@@ -144,7 +144,7 @@ impl Metrics {
             .inc();
     }
 
-    /// What a turn's model calls read (`input`, of which `cached`) and wrote (`output`), in tokens.
+    /// What the model calls of an answered turn read (`input`, of which `cached`) and wrote (`output`), in tokens.
     pub fn llm_tokens(&self, kind: &'static str, tokens: u64) {
         self.0
             .llm_tokens
@@ -230,7 +230,7 @@ impl Series {
         );
         registry.register(
             "llm_tokens",
-            "Tokens by kind; cached ones are part of the input",
+            "Tokens of answered questions by kind; cached ones are part of the input",
             self.llm_tokens.clone(),
         );
         registry.register(

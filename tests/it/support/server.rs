@@ -9,6 +9,7 @@ use db_chat::conversations::ConversationStore;
 use db_chat::domain::schema::{ForeignNames, Snapshot};
 use db_chat::http::{Check, SchemaSource};
 use db_chat::redis::RedisConnection;
+use db_chat::telemetry::metrics::Metrics;
 use db_chat::turns::RunTurn;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -59,6 +60,7 @@ impl TestServer {
             redis,
             audit: None,
             feedback: None,
+            metrics: Metrics::default(),
         };
         let application = Application::assemble(&config, services).expect("a server");
         Self::run(application, store)
