@@ -17,6 +17,7 @@ pub mod prompts;
 mod record;
 mod reply;
 pub mod schema_context;
+mod stage_span;
 mod store;
 
 use std::net::IpAddr;
@@ -35,6 +36,7 @@ use self::narrate::{RowsBudget, Subject};
 use self::prompts::Prompts;
 use self::record::TurnRecord;
 use self::reply::ModelReply;
+use self::stage_span::StageSpan;
 use crate::config::Limits;
 use crate::conversations::ConversationStore;
 use crate::domain::conversation::StoredTurn;
@@ -132,7 +134,13 @@ impl Pipeline {
     /// Dropping the future stops the provider's stream and the query like the token does, but sends
     /// no final event and leaves no audit row. Fire the token instead and let the turn end.
     pub async fn run_turn(&self, turn: Turn, events: EventSender) {
-        let mut record = TurnRecord::begin();
+        let span = StageSpan::below_current();
+        span.around(self.run_stages(turn, events, span.clone()))
+            .await;
+    }
+
+    async fn run_stages(&self, turn: Turn, events: EventSender, span: StageSpan) {
+        let mut record = TurnRecord::begin(span);
         let outcome = tokio::select! {
             biased;
             () = turn.cancel.cancelled() => Err(TurnError::Cancelled),
