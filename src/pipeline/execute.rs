@@ -1,12 +1,19 @@
 //! A checked query to its rows. Refused here: what PostgreSQL itself refuses, which the model may
 //! repair, and what takes too long, which it may not.
 
+use std::sync::Arc;
+
 use tokio_util::sync::CancellationToken;
 
 use super::error::TurnError;
+use super::event::{EventSender, Stage, TurnEvent};
 use super::prompts::Prompts;
+use super::record::TurnRecord;
+use super::{Pipeline, Turn};
 use crate::config::Limits;
 use crate::domain::result::ResultSet;
+use crate::domain::schema::Snapshot;
+use crate::domain::sql::DraftSql;
 use crate::guard::{CheckedSql, Rejection};
 use crate::postgres::QueryError;
 use crate::postgres::pool::DatabasePool;
@@ -74,8 +81,44 @@ impl QueryFailure {
     }
 }
 
+impl Pipeline {
+    /// One draft through the guard and, if it passes, through PostgreSQL.
+    pub(super) async fn attempt(
+        &self,
+        turn: &Turn,
+        draft: DraftSql,
+        snapshot: &Arc<Snapshot>,
+        events: &EventSender,
+        record: &mut TurnRecord,
+    ) -> Result<Attempt, TurnError> {
+        record.enter(Stage::Checking, events).await;
+        let checked = match self
+            .parts
+            .checker
+            .check(draft.clone(), Arc::clone(snapshot))
+            .await
+        {
+            Ok(checked) => checked,
+            Err(rejection) => {
+                record.refused(draft.as_str().to_owned(), &rejection);
+                return Ok(Attempt::Rejected(rejection));
+            }
+        };
+        record.allowed(&checked);
+        let _ = events
+            .send(TurnEvent::Sql(checked.as_str().to_owned()))
+            .await;
+        record.enter(Stage::Executing, events).await;
+        let attempt = execute(&self.parts.pool, checked, &self.parts.limits, &turn.cancel).await?;
+        if let Attempt::Ran(_, result) = &attempt {
+            record.ran(result);
+        }
+        Ok(attempt)
+    }
+}
+
 /// Runs the query once.
-pub(super) async fn execute(
+async fn execute(
     pool: &DatabasePool,
     checked: CheckedSql,
     limits: &Limits,

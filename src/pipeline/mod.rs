@@ -1,8 +1,9 @@
 //! One question, stage by stage: history, schema, draft, guard, execution, prose, evidence, store.
 //!
-//! Knows no transport: it sends [`event::TurnEvent`]s into a sender it was given. All branching of a
-//! turn is in this file; the stages are plain functions in the others.
+//! Knows no transport: it sends [`event::TurnEvent`]s into a sender it was given. What a turn decides is
+//! in this file, `model_turn` and `offline_turn`; the stages are plain functions in the others.
 
+mod answers;
 mod call;
 pub mod check;
 pub mod error;
@@ -12,7 +13,9 @@ mod execute;
 mod generate;
 mod history;
 mod lint;
+mod model_turn;
 mod narrate;
+mod offline_turn;
 pub mod prompts;
 mod record;
 mod reply;
@@ -26,24 +29,15 @@ use tokio_util::sync::CancellationToken;
 
 use self::check::SqlChecker;
 use self::error::TurnError;
-use self::event::{Answer, Clarification, EventSender, Shortfall, Stage, TurnEvent};
-use self::execute::Attempt;
-use self::generate::{Generated, Generator};
-use self::narrate::{RowsBudget, Subject};
+use self::event::{Answer, EventSender, Stage, TurnEvent};
+use self::narrate::RowsBudget;
 use self::prompts::Prompts;
 use self::record::TurnRecord;
-use self::reply::ModelReply;
 use crate::config::Limits;
 use crate::conversations::ConversationStore;
-use crate::domain::conversation::StoredTurn;
 use crate::domain::ids::{ConversationId, RequestId};
 use crate::domain::question::Question;
-use crate::domain::result::ResultSet;
-use crate::domain::schema::Snapshot;
-use crate::domain::sql::DraftSql;
-use crate::guard::CheckedSql;
-use crate::llm::{FinishReason, LlmMessage, LlmProvider, LlmRole};
-use crate::offline::{self, Draft, PastTurn};
+use crate::llm::LlmProvider;
 use crate::postgres::catalog::CatalogCache;
 use crate::postgres::pool::DatabasePool;
 use crate::state::AuditLog;
@@ -184,243 +178,6 @@ impl Pipeline {
         Ok(answer)
     }
 
-    /// A model writes the SQL, is told what was wrong with it a bounded number of times, and then
-    /// tells what the rows say.
-    async fn ask_model(
-        &self,
-        turn: &Turn,
-        provider: &Arc<dyn LlmProvider>,
-        past: &[StoredTurn],
-        snapshot: &Arc<Snapshot>,
-        events: &EventSender,
-        record: &mut TurnRecord,
-    ) -> Result<Answer, TurnError> {
-        let parts = self.parts.as_ref();
-        let mut generator = self.generator(turn, Arc::clone(provider), past, snapshot);
-        let mut repairs_left = parts.limits.repairs_max;
-        record.enter(Stage::Generating, events).await;
-        let (checked, result) = loop {
-            let generated = generator.ask(&mut record.usage).await;
-            let generated = generated.map_err(|source| TurnError::Llm {
-                purpose: "sql",
-                source,
-            })?;
-            let (shortfall, objection) = match generated {
-                Generated::Refused => return Ok(declined(Shortfall::ModelRefused, String::new())),
-                Generated::Reply(ModelReply::Clarify(clarification)) => {
-                    return Ok(asked_back(clarification));
-                }
-                Generated::Reply(ModelReply::Cannot(reason)) => {
-                    return Ok(declined(Shortfall::NotAnswerable, reason));
-                }
-                Generated::Reply(ModelReply::Unreadable(problem)) => (
-                    Shortfall::ModelReplyInvalid,
-                    parts.prompts.repair_unreadable(problem),
-                ),
-                Generated::Reply(ModelReply::Sql(draft)) => {
-                    match self.attempt(turn, draft, snapshot, events, record).await? {
-                        Attempt::Ran(checked, result) => break (checked, result),
-                        Attempt::TimedOut => {
-                            return Ok(declined(Shortfall::QueryTimeout, String::new()));
-                        }
-                        Attempt::Rejected(rejection) => (
-                            Shortfall::QueryRefused,
-                            parts.prompts.repair_rejected(rejection.reason()),
-                        ),
-                        Attempt::Failed(failure) => {
-                            (Shortfall::QueryFailed, failure.objection(&parts.prompts))
-                        }
-                    }
-                }
-            };
-            if repairs_left == 0 {
-                return Ok(declined(shortfall, String::new()));
-            }
-            repairs_left -= 1;
-            generator.object(objection);
-            record.enter(Stage::Repairing, events).await;
-        };
-
-        record.enter(Stage::Narrating, events).await;
-        let subject = Subject {
-            question: turn.question.as_str(),
-            earlier: past.last().map(|turn| turn.question.as_str()),
-            sql: checked.as_str(),
-            result: &result,
-            today: &today(turn),
-            time_zone: TIME_ZONE,
-            reply_language: parts.reply_language.as_deref(),
-        };
-        let tokens_max = parts.limits.llm_output_tokens_max;
-        let budget = self.rows_budget();
-        let usage = &mut record.usage;
-        let prose = narrate::narrate(
-            provider.as_ref(),
-            &parts.prompts,
-            &subject,
-            budget,
-            tokens_max,
-            usage,
-            events,
-        );
-        let prose = prose.await.map_err(|source| TurnError::Llm {
-            purpose: "prose",
-            source,
-        })?;
-        let mut reply = prose.text;
-        let addition = match prose.finish {
-            FinishReason::Complete if reply.trim().is_empty() => {
-                Some(offline::narrate(subject.question, &result))
-            }
-            FinishReason::Complete => None,
-            FinishReason::TokensMax => {
-                Some("\n\n(The answer was cut off here: it was too long.)".to_owned())
-            }
-            FinishReason::Refused(_) | FinishReason::Filtered if reply.trim().is_empty() => {
-                Some(offline::narrate(subject.question, &result))
-            }
-            FinishReason::Refused(_) | FinishReason::Filtered => {
-                Some("\n\n(The model stopped here and declined to go on.)".to_owned())
-            }
-        };
-        if let Some(addition) = addition {
-            reply.push_str(&addition);
-            let _ = events.send(TurnEvent::Token(addition)).await;
-        }
-        Ok(answered(turn, reply, &checked, result, events).await)
-    }
-
-    /// The engine without a model writes the SQL and the sentence.
-    async fn ask_offline(
-        &self,
-        turn: &Turn,
-        past: &[StoredTurn],
-        snapshot: &Arc<Snapshot>,
-        events: &EventSender,
-        record: &mut TurnRecord,
-    ) -> Result<Answer, TurnError> {
-        record.enter(Stage::Generating, events).await;
-        let question = turn.question.as_str();
-        let past: Vec<PastTurn<'_>> = past
-            .iter()
-            .map(|turn| PastTurn {
-                question: &turn.question,
-                sql: turn.sql.as_deref(),
-            })
-            .collect();
-        let (draft, assumptions) =
-            match offline::draft(question, &past, snapshot, turn.asked_at.date_naive()) {
-                Draft::Sql { sql, assumptions } => (sql, assumptions),
-                Draft::Cannot {
-                    reason,
-                    suggestions,
-                } => {
-                    let mut answer = declined(Shortfall::NotAnswerable, reason);
-                    if !suggestions.is_empty() {
-                        answer.reply.push_str("\n\nYou could ask:\n");
-                        answer.reply.extend(
-                            suggestions
-                                .iter()
-                                .map(|suggestion| format!("\n- {suggestion}")),
-                        );
-                    }
-                    return Ok(answer);
-                }
-            };
-        let (checked, result) = match self.attempt(turn, draft, snapshot, events, record).await? {
-            Attempt::Ran(checked, result) => (checked, result),
-            Attempt::Rejected(_) => return Ok(declined(Shortfall::QueryRefused, String::new())),
-            Attempt::Failed(_) => return Ok(declined(Shortfall::QueryFailed, String::new())),
-            Attempt::TimedOut => return Ok(declined(Shortfall::QueryTimeout, String::new())),
-        };
-        record.enter(Stage::Narrating, events).await;
-        let reply = offline::narrate(question, &result);
-        for word in reply.split_inclusive(' ') {
-            let _ = events.send(TurnEvent::Token(word.to_owned())).await;
-        }
-        let mut answer = answered(turn, reply, &checked, result, events).await;
-        answer.evidence.warnings.splice(0..0, assumptions);
-        Ok(answer)
-    }
-
-    /// One draft through the guard and, if it passes, through PostgreSQL.
-    async fn attempt(
-        &self,
-        turn: &Turn,
-        draft: DraftSql,
-        snapshot: &Arc<Snapshot>,
-        events: &EventSender,
-        record: &mut TurnRecord,
-    ) -> Result<Attempt, TurnError> {
-        record.enter(Stage::Checking, events).await;
-        let checked = match self
-            .parts
-            .checker
-            .check(draft.clone(), Arc::clone(snapshot))
-            .await
-        {
-            Ok(checked) => checked,
-            Err(rejection) => {
-                record.refused(draft.as_str().to_owned(), &rejection);
-                return Ok(Attempt::Rejected(rejection));
-            }
-        };
-        record.allowed(&checked);
-        let _ = events
-            .send(TurnEvent::Sql(checked.as_str().to_owned()))
-            .await;
-        record.enter(Stage::Executing, events).await;
-        let attempt =
-            execute::execute(&self.parts.pool, checked, &self.parts.limits, &turn.cancel).await?;
-        if let Attempt::Ran(_, result) = &attempt {
-            record.ran(result);
-        }
-        Ok(attempt)
-    }
-
-    fn generator(
-        &self,
-        turn: &Turn,
-        provider: Arc<dyn LlmProvider>,
-        past: &[StoredTurn],
-        snapshot: &Snapshot,
-    ) -> Generator {
-        let parts = self.parts.as_ref();
-        let question = turn.question.as_str();
-        let earlier: Vec<&str> = past.iter().map(|turn| turn.question.as_str()).collect();
-        let tokens_max = parts.limits.schema_context_tokens_max;
-        let schema = schema_context::schema_context(snapshot, question, &earlier, tokens_max);
-        // The stable part must not change with the question, or no provider's cache ever hits.
-        let (stable, chosen) = match schema.is_whole {
-            true => (schema.text.as_str(), None),
-            false => (
-                "(too many tables to list: those that matter come with each question)",
-                Some(schema.text.as_str()),
-            ),
-        };
-        let server_version = (snapshot.server_version_num / 10_000).to_string();
-        let system = parts.prompts.sql_system(&server_version, stable);
-        let mut messages = history::messages(past);
-        let text = parts
-            .prompts
-            .sql_question(question, chosen, &today(turn), TIME_ZONE);
-        messages.push(LlmMessage {
-            role: LlmRole::User,
-            text,
-        });
-        let cache_key = format!(
-            "db-chat-{}",
-            snapshot.fingerprint.chars().take(32).collect::<String>()
-        );
-        Generator::new(
-            provider,
-            system,
-            cache_key,
-            messages,
-            parts.limits.llm_output_tokens_max,
-        )
-    }
-
     fn rows_budget(&self) -> RowsBudget {
         let limits = &self.parts.limits;
         RowsBudget {
@@ -430,65 +187,7 @@ impl Pipeline {
     }
 }
 
+/// The date on which the question was asked, in [`TIME_ZONE`].
 fn today(turn: &Turn) -> String {
     turn.asked_at.date_naive().to_string()
-}
-
-/// The answer to a question whose query ran; tells the whole prose on the way.
-async fn answered(
-    turn: &Turn,
-    reply: String,
-    checked: &CheckedSql,
-    result: ResultSet,
-    events: &EventSender,
-) -> Answer {
-    let _ = events.send(TurnEvent::ProseEnd(reply.clone())).await;
-    let evidence = evidence::gather(turn.question.as_str(), checked, &result, &reply);
-    Answer {
-        reply,
-        sql: Some(checked.as_str().to_owned()),
-        result: Some(result),
-        evidence,
-        ..Answer::default()
-    }
-}
-
-fn asked_back(clarification: Clarification) -> Answer {
-    Answer {
-        reply: clarification.question.clone(),
-        clarification: Some(clarification),
-        ..Answer::default()
-    }
-}
-
-/// A polite no. `reason` is the model's or the engine's own, where it gave one.
-fn declined(shortfall: Shortfall, reason: String) -> Answer {
-    let standard = match shortfall {
-        Shortfall::NotAnswerable => "I cannot answer that from the data that I may read.",
-        Shortfall::QueryRefused => {
-            "I cannot answer that: the query it takes is not among those that I may run. Try to ask in another way."
-        }
-        Shortfall::QueryFailed => {
-            "I could not write a query for that which the database accepts. Try to ask in another way."
-        }
-        Shortfall::QueryTimeout => {
-            "The query for that takes too long. Ask for less at once, for example for a shorter period."
-        }
-        Shortfall::ModelRefused => {
-            "The model declined to work on that question. Try to ask in another way."
-        }
-        Shortfall::ModelReplyInvalid => {
-            "I could not make a query out of that question. Try to ask in another way."
-        }
-    };
-    let reply = if reason.is_empty() {
-        standard.to_owned()
-    } else {
-        reason
-    };
-    Answer {
-        reply,
-        shortfall: Some(shortfall),
-        ..Answer::default()
-    }
 }
