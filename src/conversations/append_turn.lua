@@ -1,5 +1,5 @@
 -- Appends one turn, drops the oldest past the limits, and renews the time to live: all in one step.
--- KEYS[1] the list; ARGV: the turn, position of the oldest turn kept (from the end, negative),
+-- KEYS[1] the list, KEYS[2] the summary; ARGV: the turn, position of the oldest turn kept (from the end, negative),
 -- bytes kept at most, time to live in seconds.
 redis.call('RPUSH', KEYS[1], ARGV[1])
 redis.call('LTRIM', KEYS[1], ARGV[2], -1)
@@ -12,4 +12,5 @@ while kept < #turns do
 end
 redis.call('LTRIM', KEYS[1], -kept, -1)
 redis.call('EXPIRE', KEYS[1], ARGV[4])
+redis.call('EXPIRE', KEYS[2], ARGV[4])
 return kept

@@ -6,7 +6,7 @@ pub enum StoreError {
     /// The store cannot be reached or did not answer in time.
     #[error("the conversation store failed to {operation}")]
     Unavailable {
-        /// What was tried: `load`, `append`, `forget`, `ping`, or at start `connect`.
+        /// What was tried: `load`, `append`, `summarise`, `forget`, `ping`, or at start `connect`.
         operation: &'static str,
         /// The driver's own words, or what is wrong with the address.
         #[source]

@@ -23,6 +23,11 @@ impl Keys {
     pub(super) fn turns(&self, id: ConversationId) -> String {
         format!("{}conversation:{{{id}}}:turns", self.prefix)
     }
+
+    /// A string: the summary of its older turns, as `codec` writes it. Lives as long as the turns.
+    pub(super) fn summary(&self, id: ConversationId) -> String {
+        format!("{}conversation:{{{id}}}:summary", self.prefix)
+    }
 }
 
 #[cfg(test)]

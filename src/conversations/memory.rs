@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use super::retention::Retention;
 use super::{ConversationStore, StoreError, codec};
 use crate::config::{ConversationsConfig, Limits};
-use crate::domain::conversation::{Conversation, StoredTurn};
+use crate::domain::conversation::{Conversation, StoredTurn, Summary};
 use crate::domain::ids::ConversationId;
 
 /// What one conversation takes beside its turns (map entries, headers of vectors), in bytes. Rounded
@@ -51,14 +51,18 @@ impl ConversationStore for MemoryStore {
 
     async fn load(&self, id: ConversationId) -> Result<Option<Conversation>, StoreError> {
         let encoded = self.shelf().load(id, Instant::now());
-        let Some(encoded) = encoded else {
+        let Some((encoded, summary)) = encoded else {
             return Ok(None);
         };
         let turns = encoded
             .iter()
             .map(|turn| codec::decode(turn))
             .collect::<Result<_, _>>()?;
-        Ok(Some(Conversation { id, turns }))
+        Ok(Some(Conversation {
+            id,
+            turns,
+            summary: summary.and_then(|bytes| codec::decode_summary(&bytes)),
+        }))
     }
 
     async fn append(&self, id: ConversationId, turn: StoredTurn) -> Result<(), StoreError> {
@@ -66,6 +70,11 @@ impl ConversationStore for MemoryStore {
         let encoded = retention.encode(&turn)?;
         self.shelf().append(id, encoded, Instant::now());
         Ok(())
+    }
+
+    async fn summarise(&self, id: ConversationId, summary: Summary) -> Result<bool, StoreError> {
+        let encoded = codec::encode_summary(&summary)?;
+        Ok(self.shelf().summarise(id, encoded, Instant::now()))
     }
 
     async fn forget(&self, id: ConversationId) -> Result<bool, StoreError> {
@@ -96,9 +105,23 @@ struct Shelf {
 
 struct Entry {
     turns: VecDeque<Vec<u8>>,
+    summary: Option<Vec<u8>>,
     bytes: usize,
     last_use: u64,
     expires_at: Option<Instant>,
+}
+
+/// The turns, oldest first, and the summary.
+type EncodedConversation = (Vec<Vec<u8>>, Option<Vec<u8>>);
+
+impl Entry {
+    /// Counts its bytes anew.
+    fn weigh(&mut self) -> usize {
+        let turns: usize = self.turns.iter().map(Vec::len).sum();
+        let summary = self.summary.as_ref().map_or(0, Vec::len);
+        self.bytes = ENTRY_OVERHEAD_BYTES + turns + summary;
+        self.bytes
+    }
 }
 
 impl Shelf {
@@ -114,31 +137,42 @@ impl Shelf {
         }
     }
 
-    /// The encoded turns; renews the time to live.
-    fn load(&mut self, id: ConversationId, now: Instant) -> Option<Vec<Vec<u8>>> {
+    /// The encoded turns and the encoded summary; renews the time to live.
+    fn load(&mut self, id: ConversationId, now: Instant) -> Option<EncodedConversation> {
         self.drop_expired(now);
         self.touch(id, now);
         let entry = self.entries.get(&id)?;
-        Some(entry.turns.iter().cloned().collect())
+        Some((entry.turns.iter().cloned().collect(), entry.summary.clone()))
     }
 
     fn append(&mut self, id: ConversationId, turn: Vec<u8>, now: Instant) {
         self.drop_expired(now);
         let entry = self.entries.entry(id).or_insert_with(|| Entry {
             turns: VecDeque::new(),
+            summary: None,
             bytes: 0,
             last_use: 0,
             expires_at: None,
         });
-        let bytes_before = entry.bytes;
         entry.turns.push_back(turn);
         let newest_first = entry.turns.iter().rev().map(Vec::len);
         let kept = self.retention.kept_turns(newest_first);
         entry.turns.drain(..entry.turns.len() - kept);
-        entry.bytes = ENTRY_OVERHEAD_BYTES + entry.turns.iter().map(Vec::len).sum::<usize>();
-        self.bytes = self.bytes + entry.bytes - bytes_before;
+        self.bytes = self.bytes - entry.bytes + entry.weigh();
         self.touch(id, now);
         self.make_room();
+    }
+
+    /// Keeps a summary with a conversation that is there; whether it is.
+    fn summarise(&mut self, id: ConversationId, summary: Vec<u8>, now: Instant) -> bool {
+        self.drop_expired(now);
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return false;
+        };
+        entry.summary = Some(summary);
+        self.bytes = self.bytes - entry.bytes + entry.weigh();
+        self.make_room();
+        true
     }
 
     fn remove(&mut self, id: ConversationId) -> bool {
@@ -210,7 +244,7 @@ mod tests {
         assert!(shelf.load(used, start + TTL / 2).is_some());
 
         assert_eq!(shelf.load(unused, start + TTL), None);
-        assert_eq!(shelf.load(used, start + TTL), Some(vec![vec![1]]));
+        assert_eq!(shelf.load(used, start + TTL), Some((vec![vec![1]], None)));
         assert_eq!(shelf.load(used, start + TTL + TTL), None);
         assert_eq!((shelf.bytes, shelf.entries.len()), (0, 0));
         assert!(shelf.by_use.is_empty());
@@ -243,6 +277,24 @@ mod tests {
             .collect();
         assert_eq!(left, [true, false, true, true]);
         assert_eq!(shelf.bytes, 3 * entry_bytes);
+    }
+
+    #[test]
+    fn a_summary_is_counted_and_goes_with_its_conversation() {
+        let (mut shelf, now) = (shelf(usize::MAX), Instant::now());
+        let id = ConversationId::random();
+        assert!(!shelf.summarise(id, vec![0; 10], now));
+        shelf.append(id, vec![1], now);
+        for _ in 0..3 {
+            assert!(shelf.summarise(id, vec![0; 10], now));
+        }
+        assert_eq!(shelf.bytes, ENTRY_OVERHEAD_BYTES + 11);
+        assert_eq!(
+            shelf.load(id, now),
+            Some((vec![vec![1]], Some(vec![0; 10])))
+        );
+        assert!(shelf.remove(id));
+        assert_eq!(shelf.bytes, 0);
     }
 
     #[test]

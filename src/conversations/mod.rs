@@ -15,7 +15,7 @@ use async_trait::async_trait;
 pub use error::StoreError;
 
 use crate::config::{ConversationsConfig, Limits, StorageKind};
-use crate::domain::conversation::{Conversation, StoredTurn};
+use crate::domain::conversation::{Conversation, StoredTurn, Summary};
 use crate::domain::ids::ConversationId;
 
 /// A place for conversations. Every call has a deadline of its own.
@@ -42,7 +42,14 @@ pub trait ConversationStore: Send + Sync + 'static {
     /// Dropped midway, the turn is stored whole or not at all, and nothing tells which.
     async fn append(&self, id: ConversationId, turn: StoredTurn) -> Result<(), StoreError>;
 
-    /// Forgets a conversation; `false` when there was none.
+    /// Keeps a summary in place of the one before; `false` where the conversation is not there any more, and then nothing is
+    /// kept. Does not renew its time to live: nobody has used it.
+    ///
+    /// # Errors
+    /// The store cannot be reached.
+    async fn summarise(&self, id: ConversationId, summary: Summary) -> Result<bool, StoreError>;
+
+    /// Forgets a conversation with its summary; `false` when there was none.
     ///
     /// # Errors
     /// The store cannot be reached.

@@ -1,7 +1,7 @@
 //! Conversations in Redis or Valkey, shared by any number of instances.
 //!
-//! One conversation is one list, and each call is one command on it: a script where reading and
-//! writing must be one step. So instances need no lock here, and a cluster needs no more than the
+//! One conversation is a list of turns and the summary of older ones, and each call is one command on
+//! both: a script where reading and writing must be one step. So instances need no lock here, and a cluster needs no more than the
 //! hash tag in the key.
 //!
 //! A Redis that is away is an error at once, and one that hangs is an error once the deadline has
@@ -29,11 +29,12 @@ use super::redis_url::{self, RedisUrlError};
 use super::retention::Retention;
 use super::{ConversationStore, StoreError, codec};
 use crate::config::{ConversationsConfig, Limits};
-use crate::domain::conversation::{Conversation, StoredTurn};
+use crate::domain::conversation::{Conversation, StoredTurn, Summary};
 use crate::domain::ids::ConversationId;
 
 const APPEND_TURN: &str = include_str!("append_turn.lua");
 const LOAD_TURNS: &str = include_str!("load_turns.lua");
+const PUT_SUMMARY: &str = include_str!("put_summary.lua");
 
 /// Commands under way at once; more wait within their own deadline. Each holds up to a whole
 /// conversation, so this bounds what a slow Redis can make the process hold: 64 MiB by default.
@@ -112,21 +113,26 @@ impl RedisStore {
         Ok(store)
     }
 
-    /// Runs a script on one key. The script's text goes along each time: it is short, and nothing has
+    /// Runs a script on the two keys of a conversation. The script's text goes along each time: it is short, and nothing has
     /// to be loaded again after a restart or on another node.
     async fn run_script<R: FromValue>(
         &self,
         operation: &'static str,
         script: &'static str,
-        key: String,
+        id: ConversationId,
         arguments: impl IntoIterator<Item = Value>,
     ) -> Result<R, StoreError> {
         // Not `LuaInterface::eval`: it passes over the options, the deadline among them.
         let eval = CustomCommand::new_static("EVAL", ClusterHash::Offset(2), false);
-        let arguments: Vec<Value> = [script.into(), 1.into(), key.into()]
-            .into_iter()
-            .chain(arguments)
-            .collect();
+        let arguments: Vec<Value> = [
+            script.into(),
+            2.into(),
+            self.keys.turns(id).into(),
+            self.keys.summary(id).into(),
+        ]
+        .into_iter()
+        .chain(arguments)
+        .collect();
         self.call(operation, |client| async move {
             client.custom(eval, arguments).await
         })
@@ -229,17 +235,19 @@ impl ConversationStore for RedisStore {
 
     async fn load(&self, id: ConversationId) -> Result<Option<Conversation>, StoreError> {
         let ttl = Value::from(self.ttl_seconds.to_string());
-        let encoded: Vec<Bytes> = self
-            .run_script("load", LOAD_TURNS, self.keys.turns(id), [ttl])
-            .await?;
-        if encoded.is_empty() {
+        let encoded: Vec<Bytes> = self.run_script("load", LOAD_TURNS, id, [ttl]).await?;
+        let Some((summary, encoded)) = encoded.split_first() else {
             return Ok(None);
-        }
+        };
         let turns = encoded
             .iter()
             .map(|turn| codec::decode(turn))
             .collect::<Result<_, _>>()?;
-        Ok(Some(Conversation { id, turns }))
+        Ok(Some(Conversation {
+            id,
+            turns,
+            summary: codec::decode_summary(summary),
+        }))
     }
 
     async fn append(&self, id: ConversationId, turn: StoredTurn) -> Result<(), StoreError> {
@@ -251,14 +259,21 @@ impl ConversationStore for RedisStore {
             Value::from(self.retention.bytes_max.to_string()),
             Value::from(self.ttl_seconds.to_string()),
         ];
-        self.run_script("append", APPEND_TURN, self.keys.turns(id), arguments)
-            .await
+        self.run_script("append", APPEND_TURN, id, arguments).await
+    }
+
+    async fn summarise(&self, id: ConversationId, summary: Summary) -> Result<bool, StoreError> {
+        let summary = Value::from(Bytes::from(codec::encode_summary(&summary)?));
+        let kept: i64 = self
+            .run_script("summarise", PUT_SUMMARY, id, [summary])
+            .await?;
+        Ok(kept > 0)
     }
 
     async fn forget(&self, id: ConversationId) -> Result<bool, StoreError> {
-        let key = self.keys.turns(id);
+        let keys = vec![self.keys.turns(id), self.keys.summary(id)];
         let keys_deleted: u64 = self
-            .call("forget", |client| async move { client.del(key).await })
+            .call("forget", |client| async move { client.del(keys).await })
             .await?;
         Ok(keys_deleted > 0)
     }

@@ -21,6 +21,12 @@ pub(super) fn stored_turn(turn: &Turn, answer: &Answer, budget: RowsBudget) -> S
         result: answer.result.as_ref().map(|result| bounded(result, budget)),
         reply: answer.reply.clone(),
         outcome,
+        options: answer
+            .clarification
+            .as_ref()
+            .map(|clarification| clarification.options.clone())
+            .unwrap_or_default(),
+        tokens_spent: 0,
     }
 }
 

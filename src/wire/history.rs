@@ -3,6 +3,7 @@
 use chrono::SecondsFormat;
 
 use crate::domain::conversation::{Conversation, StoredTurn, TurnOutcome};
+use crate::protocol::answer::ClarificationBody;
 use crate::protocol::history::{ConversationBody, TurnBody};
 
 use super::answer::{column_bodies, json_rows};
@@ -13,11 +14,16 @@ pub fn conversation_body(conversation: Conversation) -> ConversationBody {
     ConversationBody {
         conversation_id: conversation.id.to_string(),
         turns: conversation.turns.into_iter().map(turn_body).collect(),
+        summary: conversation.summary.map(|summary| summary.text),
     }
 }
 
 fn turn_body(turn: StoredTurn) -> TurnBody {
     let result = turn.result.unwrap_or_default();
+    let clarification = (turn.outcome == TurnOutcome::Clarified).then(|| ClarificationBody {
+        question: turn.reply.clone(),
+        options: turn.options,
+    });
     TurnBody {
         request_id: turn.request_id.to_string(),
         asked_at: turn.asked_at.to_rfc3339_opts(SecondsFormat::Millis, true),
@@ -31,6 +37,8 @@ fn turn_body(turn: StoredTurn) -> TurnBody {
             TurnOutcome::Answered => "answered",
             TurnOutcome::Clarified => "clarified",
             TurnOutcome::Declined => "declined",
+            TurnOutcome::Stopped => "stopped",
         },
+        clarification,
     }
 }

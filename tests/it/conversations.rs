@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use chrono::DateTime;
 use db_chat::config::{ConversationsConfig, Limits, StorageKind};
 use db_chat::conversations::{self, ConversationStore, StoreError};
-use db_chat::domain::conversation::{StoredTurn, TurnOutcome};
+use db_chat::domain::conversation::{StoredTurn, Summary, TurnOutcome};
 use db_chat::domain::ids::{ConversationId, RequestId};
 use db_chat::domain::result::{ResultColumn, ResultSet, Truncation, ValueKind};
 use tokio_util::task::TaskTracker;
@@ -81,6 +81,8 @@ fn turn(name: &str) -> StoredTurn {
         }),
         reply: "Ada and one without a name.".to_owned(),
         outcome: TurnOutcome::Answered,
+        options: Vec::new(),
+        tokens_spent: 0,
     }
 }
 
@@ -128,7 +130,43 @@ over_both_stores! {
     the_oldest_turns_go_past_the_byte_limit
     a_turn_over_the_byte_limit_is_stored_without_its_last_rows
     a_forgotten_conversation_is_gone_and_its_id_can_be_used_again
+    a_summary_is_kept_with_its_conversation_and_goes_with_it
     the_widest_limits_are_no_error
+}
+
+async fn a_summary_is_kept_with_its_conversation_and_goes_with_it(place: Place) {
+    let store = place.open(Limits::default()).await;
+    let id = ConversationId::random();
+    let summary = |text: &str, last: &StoredTurn| Summary {
+        text: text.to_owned(),
+        last_request_id: last.request_id.clone(),
+        last_asked_at: last.asked_at,
+        tokens_spent: 5,
+    };
+    let last = turn("second");
+    assert!(!store.summarise(id, summary("none", &last)).await.unwrap());
+    assert_eq!(store.load(id).await.unwrap(), None, "nothing came to be");
+
+    for name in ["first", "second", "third"] {
+        store.append(id, turn(name)).await.unwrap();
+    }
+    for text in ["old", "new"] {
+        assert!(store.summarise(id, summary(text, &last)).await.unwrap());
+    }
+    let conversation = store.load(id).await.unwrap().unwrap();
+    assert_eq!(conversation.turns.len(), 3);
+    assert_eq!(conversation.turns_after_summary(), [turn("third")]);
+    assert_eq!(conversation.summary, Some(summary("new", &last)));
+    if let Some(redis) = &place.redis {
+        // As one key with the other: neither outlives it.
+        let summary_key = key(id).replace(":turns", ":summary");
+        let left_seconds: i64 = redis.command(&["TTL", &summary_key]).await.parse().unwrap();
+        assert!((1..=1_000).contains(&left_seconds), "{left_seconds}");
+    }
+
+    assert!(store.forget(id).await.unwrap());
+    store.append(id, turn("fourth")).await.unwrap();
+    assert_eq!(store.load(id).await.unwrap().unwrap().summary, None);
 }
 
 async fn a_conversation_comes_back_as_it_was_stored(place: Place) {
