@@ -8,6 +8,7 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::{Node, String as PgString};
 
 use super::QueryFacts;
+use super::comparisons::comparison;
 use super::emit;
 use super::rejection::{Checked, Rejection, RejectionCode};
 use super::scope::{Origin, ScopeColumn, Scopes, ValueType};
@@ -158,6 +159,9 @@ impl<'a> Checker<'a> {
     /// Notes the conditions of a WHERE or HAVING clause, one for each AND.
     pub(super) fn note_filter(&mut self, condition: &Node) {
         let conjuncts = emit::conjuncts(condition);
+        self.facts
+            .comparisons
+            .extend(conjuncts.iter().copied().filter_map(comparison));
         self.facts
             .filters
             .extend(conjuncts.into_iter().filter_map(emit::expression_text));
