@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::Config;
 use crate::connection::ConnectionContext;
 use crate::http::{Doors, OriginPatternError, envelop, routes};
+use crate::pipeline::background::Background;
 use crate::state::AuditLog;
 use crate::wire::relay::TurnRelay;
 
@@ -36,12 +37,16 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// For the audit log's last rows to be written.
 const AUDIT_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// For what no answer waits for to be dropped. It is dropped at its next wait.
+const BACKGROUND_STOP_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// A server that listens and waits to be run.
 pub struct Application {
     address: SocketAddr,
     server: Server,
     lifecycle: Lifecycle,
     audit: Option<AuditLog>,
+    background: Background,
 }
 
 /// Why there is no server.
@@ -176,6 +181,7 @@ impl Application {
             server,
             lifecycle,
             audit: services.audit,
+            background: services.background,
         })
     }
 
@@ -200,6 +206,7 @@ impl Application {
             server,
             lifecycle,
             audit,
+            background,
             ..
         } = self;
         let handle = server.handle();
@@ -211,6 +218,7 @@ impl Application {
         };
         let stopping = async {
             stop.cancelled().await;
+            background.stop(BACKGROUND_STOP_TIMEOUT).await;
             lifecycle.drain().await;
             handle.stop(true).await;
         };

@@ -12,6 +12,7 @@ use crate::conversations::{self, ConversationStore, StoreError};
 use crate::guard::policy::{Policy, PolicyError};
 use crate::http::{Check, Probe, SchemaSource};
 use crate::llm::{self, LlmProvider, LlmSetupError};
+use crate::pipeline::background::Background;
 use crate::pipeline::check::SqlChecker;
 use crate::pipeline::prompts::{PromptError, Prompts};
 use crate::pipeline::{Engine, Pipeline, PipelineParts};
@@ -40,6 +41,8 @@ pub struct Services {
     pub checks: Vec<Check>,
     /// The audit log, to be closed at the end; `None` where no state database is set.
     pub audit: Option<AuditLog>,
+    /// What no answer waits for, to be dropped at the end.
+    pub background: Background,
 }
 
 /// A setting that a part cannot be built from.
@@ -161,6 +164,7 @@ impl Services {
                 probe: audit.clone().map(audit_probe),
             },
         ];
+        let background = Background::default();
         let pipeline = Pipeline::new(PipelineParts {
             engine: provider.map_or(Engine::Offline, Engine::Model),
             catalog: catalog.clone(),
@@ -171,6 +175,8 @@ impl Services {
             checker: SqlChecker::default(),
             prompts,
             context_messages_max: config.conversations.context_limit,
+            prices: config.llm.prices.clone().into(),
+            background: background.clone(),
             reply_language: config.llm.reply_language.clone(),
             limits: limits.clone(),
         });
@@ -186,6 +192,7 @@ impl Services {
             }),
             checks,
             audit,
+            background,
         })
     }
 }

@@ -6,9 +6,10 @@ use secrecy::SecretString;
 
 use super::error::{ConfigError, ConfigFault, Source};
 use super::layers::Layers;
+use super::prices;
 use super::{
-    Config, ConversationsConfig, DatabaseConfig, Limits, LlmConfig, LogConfig, PolicyConfig,
-    ProviderConfig, ProviderKind, ServerConfig, StateConfig, StorageKind,
+    Config, ConversationsConfig, DatabaseConfig, Limits, LlmConfig, LogConfig, ModelPrice,
+    PolicyConfig, ProviderConfig, ProviderKind, ServerConfig, StateConfig, StorageKind,
 };
 
 /// Found in the working directory when no file is named.
@@ -167,7 +168,15 @@ fn llm(layers: &mut Layers) -> LlmConfig {
         openai,
         prompts_dir: optional(layers, "DB_CHAT_PROMPTS_DIR").map(PathBuf::from),
         reply_language: optional(layers, "DB_CHAT_REPLY_LANGUAGE"),
+        prices: model_prices(layers),
     }
+}
+
+fn model_prices(layers: &mut Layers) -> Vec<ModelPrice> {
+    prices::parse(&text(layers, "DB_CHAT_LLM_PRICES")).unwrap_or_else(|problem| {
+        layers.reject("DB_CHAT_LLM_PRICES", problem);
+        Vec::new()
+    })
 }
 
 fn provider(layers: &mut Layers, prefix: &str) -> ProviderConfig {
@@ -181,6 +190,7 @@ fn provider(layers: &mut Layers, prefix: &str) -> ProviderConfig {
         model: text(layers, &format!("{prefix}_MODEL")),
         base_url: base_url.trim_end_matches('/').to_owned(),
         tokens_max_field: text(layers, &format!("{prefix}_TOKENS_MAX_FIELD")),
+        prompt_cache_key: boolean(layers, &format!("{prefix}_PROMPT_CACHE_KEY")),
         api_version: text(layers, &format!("{prefix}_VERSION")),
     }
 }
@@ -236,6 +246,10 @@ fn limits(layers: &mut Layers) -> Limits {
         pool_connections_max: limit(layers, "POOL_CONNECTIONS_MAX"),
         pool_wait_timeout_ms: limit(layers, "POOL_WAIT_TIMEOUT_MS"),
         schema_context_tokens_max: limit(layers, "SCHEMA_CONTEXT_TOKENS_MAX"),
+        history_tokens_max: limit(layers, "HISTORY_TOKENS_MAX"),
+        summary_tokens_max: limit(layers, "SUMMARY_TOKENS_MAX"),
+        turn_tokens_max: limit(layers, "TURN_TOKENS_MAX"),
+        conversation_tokens_max: limit(layers, "CONVERSATION_TOKENS_MAX"),
         conversation_messages_max: limit(layers, "CONVERSATION_MESSAGES_MAX"),
         conversation_bytes_max: limit(layers, "CONVERSATION_BYTES_MAX"),
         store_timeout_ms: limit(layers, "STORE_TIMEOUT_MS"),

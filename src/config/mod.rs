@@ -4,6 +4,7 @@ pub mod error;
 mod layers;
 pub mod limits;
 mod load;
+mod prices;
 
 use std::path::PathBuf;
 
@@ -13,6 +14,7 @@ pub use error::ConfigError;
 pub use layers::{DEFAULT_TOML, setting_names};
 pub use limits::Limits;
 pub use load::{load, resolve};
+pub use prices::ModelPrice;
 
 /// Every setting of db-chat, checked.
 #[derive(Debug, Clone)]
@@ -70,6 +72,8 @@ pub struct LlmConfig {
     pub prompts_dir: Option<PathBuf>,
     /// The language that answers are written in, as a word for the model, e.g. `English`; `None`: the question's own.
     pub reply_language: Option<String>,
+    /// What models cost; a model that is not there has no known price.
+    pub prices: Vec<ModelPrice>,
 }
 
 /// Which engine writes the SQL.
@@ -94,6 +98,8 @@ pub struct ProviderConfig {
     pub base_url: String,
     /// The request field that caps the reply: `max_tokens` or `max_completion_tokens` (OpenAI dialect only).
     pub tokens_max_field: String,
+    /// Whether requests name their stable prefix in `prompt_cache_key` (OpenAI dialect only).
+    pub prompt_cache_key: bool,
     /// Value of the `anthropic-version` header (Anthropic only).
     pub api_version: String,
 }

@@ -33,11 +33,16 @@ impl Conversation {
     /// Tokens that its questions and its summaries have cost so far.
     #[must_use]
     pub fn tokens_spent(&self) -> u64 {
-        let turns = self.turns.iter().map(|turn| turn.tokens_spent).max();
-        let summary = self.summary.as_ref().map(|summary| summary.tokens_spent);
-        turns
-            .unwrap_or_default()
-            .saturating_add(summary.unwrap_or_default())
+        let summary = self.summary.as_ref();
+        let summaries = summary.map_or(0, |summary| summary.tokens_spent);
+        self.turns_tokens_spent().saturating_add(summaries)
+    }
+
+    /// The same without its summaries. Turns that are not kept any more are counted too: each turn knows the sum up to itself.
+    #[must_use]
+    pub fn turns_tokens_spent(&self) -> u64 {
+        let spent = self.turns.iter().map(|turn| turn.tokens_spent);
+        spent.max().unwrap_or_default()
     }
 }
 

@@ -47,7 +47,11 @@ pub fn connect(
         ProviderKind::OpenAi => {
             let config = &config.openai;
             let tokens_max_field = config.tokens_max_field.clone();
-            (Box::new(openai::OpenAi { tokens_max_field }), config)
+            let dialect = openai::OpenAi {
+                tokens_max_field,
+                prompt_cache_key: config.prompt_cache_key,
+            };
+            (Box::new(dialect), config)
         }
     };
     provider::HttpProvider::connect(dialect, config, limits).map(Some)

@@ -18,6 +18,8 @@ const REFUSAL_CHARS_MAX: usize = 2_000;
 pub(super) struct OpenAi {
     /// The field that caps the reply. OpenAI's reasoning models refuse `max_tokens`; Ollama reads nothing else.
     pub(super) tokens_max_field: String,
+    /// Whether to name the stable prefix. Some servers refuse fields that they do not know.
+    pub(super) prompt_cache_key: bool,
 }
 
 impl Dialect for OpenAi {
@@ -65,7 +67,7 @@ impl Dialect for OpenAi {
             "stream_options": {"include_usage": true},
         });
         body[&self.tokens_max_field] = json!(request.output_tokens_max);
-        if !request.cache_key.is_empty() {
+        if self.prompt_cache_key && !request.cache_key.is_empty() {
             body["prompt_cache_key"] = json!(request.cache_key);
         }
         body

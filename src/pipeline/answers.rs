@@ -3,21 +3,40 @@
 use super::Turn;
 use super::event::{Answer, Clarification, EventSender, Shortfall, TurnEvent};
 use super::evidence;
+use super::suggestions::suggestions;
 use crate::domain::result::ResultSet;
+use crate::domain::schema::Snapshot;
 use crate::guard::CheckedSql;
+
+/// A query that ran, its rows, and what has to be said about them.
+pub(super) struct Rows {
+    /// The query.
+    pub(super) checked: CheckedSql,
+    /// What it gave.
+    pub(super) result: ResultSet,
+    /// Warnings beside those that the query itself deserves.
+    pub(super) warnings: Vec<String>,
+}
 
 /// The answer to a question whose query ran; tells the whole prose on the way.
 pub(super) async fn answered(
     turn: &Turn,
     reply: String,
-    checked: &CheckedSql,
-    result: ResultSet,
+    rows: Rows,
+    snapshot: &Snapshot,
     events: &EventSender,
 ) -> Answer {
     let _ = events.send(TurnEvent::ProseEnd(reply.clone())).await;
-    let evidence = evidence::gather(turn.question.as_str(), checked, &result, &reply);
+    let Rows {
+        checked,
+        result,
+        warnings,
+    } = rows;
+    let mut evidence = evidence::gather(turn.question.as_str(), &checked, &result, &reply);
+    evidence.warnings.splice(0..0, warnings);
     Answer {
         reply,
+        suggestions: suggestions(&checked, &result, snapshot),
         sql: Some(checked.as_str().to_owned()),
         result: Some(result),
         evidence,

@@ -2,7 +2,8 @@
 
 use futures_util::StreamExt;
 
-use crate::domain::usage::TokenUsage;
+use super::error::TurnError;
+use super::meter::{Meter, SpentBudget};
 use crate::llm::{FinishReason, LlmDelta, LlmError, LlmProvider, LlmRequest};
 
 /// A complete reply.
@@ -14,19 +15,26 @@ pub(super) struct Reply {
     pub(super) finish: FinishReason,
 }
 
-/// What a call has cost so far. Added to the turn's usage on every way out: a call that is broken off has cost something, too.
-struct Meter<'a> {
-    usage: &'a mut TokenUsage,
-    counted: TokenUsage,
+/// A call without a complete reply.
+#[derive(Debug)]
+pub(super) enum CallError {
+    /// It was not made: a budget has no room for it.
+    Budget(SpentBudget),
+    /// It failed.
+    Llm(LlmError),
 }
 
-impl Drop for Meter<'_> {
-    fn drop(&mut self) {
-        self.usage.add(self.counted);
+impl CallError {
+    /// As the end of a turn; `purpose` is what the call was for.
+    pub(super) fn during(self, purpose: &'static str) -> TurnError {
+        match self {
+            Self::Budget(budget) => TurnError::BudgetSpent { budget },
+            Self::Llm(source) => TurnError::Llm { purpose, source },
+        }
     }
 }
 
-/// Calls the model once and adds what it cost to `usage`, also when it fails or is dropped half-way. `on_text` sees each piece as it arrives and
+/// Calls the model once and adds what it cost to `meter`, also when it fails or is dropped half-way. `on_text` sees each piece as it arrives and
 /// is awaited, so that a reader that is behind slows the stream instead of filling memory.
 ///
 /// # Cancel safety
@@ -34,41 +42,36 @@ impl Drop for Meter<'_> {
 pub(super) async fn call<F>(
     provider: &dyn LlmProvider,
     request: LlmRequest,
-    usage: &mut TokenUsage,
+    meter: &mut Meter,
     mut on_text: impl FnMut(String) -> F,
-) -> Result<Reply, LlmError>
+) -> Result<Reply, CallError>
 where
     F: Future<Output = ()>,
 {
-    let mut meter = Meter {
-        usage,
-        counted: TokenUsage {
-            calls: 1,
-            ..TokenUsage::default()
-        },
-    };
-    let mut deltas = provider.stream(request).await?;
-    let mut text = String::new();
-    let finish = loop {
+    let mut counting = meter
+        .begin_call(provider.model(), &request)
+        .map_err(CallError::Budget)?;
+    let mut deltas = provider.stream(request).await.map_err(CallError::Llm)?;
+    counting.begin();
+    loop {
         match deltas.next().await {
             Some(Ok(LlmDelta::Text(piece))) => {
-                text.push_str(&piece);
+                counting.write(&piece);
                 on_text(piece).await;
             }
-            Some(Ok(LlmDelta::Usage(latest))) => meter.counted = latest,
-            Some(Ok(LlmDelta::Finish(finish))) => break Ok(finish),
-            Some(Err(error)) => break Err(error),
+            Some(Ok(LlmDelta::Usage(latest))) => counting.report(latest),
+            Some(Ok(LlmDelta::Finish(finish))) => {
+                let text = counting.complete();
+                return Ok(Reply { text, finish });
+            }
+            Some(Err(error)) => return Err(CallError::Llm(error)),
             None => {
                 let problem = "it ended without saying why".to_owned();
-                break Err(LlmError::Interrupted {
+                return Err(CallError::Llm(LlmError::Interrupted {
                     provider: provider.name(),
                     problem,
-                });
+                }));
             }
         }
-    };
-    Ok(Reply {
-        text,
-        finish: finish?,
-    })
+    }
 }

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::TurnError;
 use super::event::{EventSender, Stage, TurnEvent};
+use super::hint;
 use super::prompts::Prompts;
 use super::record::TurnRecord;
 use super::{Pipeline, Turn};
@@ -26,7 +27,7 @@ pub(super) enum Attempt {
     /// The guard refused it.
     Rejected(Rejection),
     /// PostgreSQL refused it.
-    Failed(QueryFailure),
+    Failed(Box<CheckedSql>, QueryFailure),
     /// It ran into the time limit. Asking the model for a faster one would cost as much time again.
     TimedOut,
 }
@@ -70,13 +71,28 @@ impl QueryFailure {
         }
     }
 
+    /// Whether the database is not what the catalog said.
+    pub(super) fn is_about_names(&self) -> bool {
+        hint::is_about_names(&self.sqlstate)
+    }
+
     /// What the model is told.
-    pub(super) fn objection(&self, prompts: &Prompts) -> String {
+    pub(super) fn objection(
+        &self,
+        prompts: &Prompts,
+        checked: &CheckedSql,
+        snapshot: &Snapshot,
+    ) -> String {
+        let position = self.position;
+        let own =
+            position.and_then(|position| hint::hint(&self.sqlstate, position, checked, snapshot));
+        let near = position.and_then(|position| hint::near(checked.as_str(), position));
         prompts.repair_failed(
             &self.sqlstate,
             &self.message,
-            self.hint.as_deref(),
-            self.position,
+            own.or_else(|| self.hint.clone()).as_deref(),
+            position,
+            near.as_deref(),
         )
     }
 }
@@ -131,9 +147,10 @@ async fn execute(
             message,
             hint,
             position,
-        }) => Ok(Attempt::Failed(QueryFailure::new(
-            sqlstate, message, hint, position,
-        ))),
+        }) => Ok(Attempt::Failed(
+            Box::new(checked),
+            QueryFailure::new(sqlstate, message, hint, position),
+        )),
         Err(QueryError::StatementTimeout { .. }) => Ok(Attempt::TimedOut),
         Err(QueryError::Cancelled) => Err(TurnError::Cancelled),
         Err(source @ (QueryError::Unavailable { .. } | QueryError::PoolTimeout { .. })) => {

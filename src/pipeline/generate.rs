@@ -3,10 +3,15 @@
 
 use std::sync::Arc;
 
-use super::call::call;
+use super::call::{CallError, call};
+use super::meter::Meter;
 use super::reply::{self, ModelReply};
-use crate::domain::usage::TokenUsage;
-use crate::llm::{FinishReason, LlmError, LlmMessage, LlmProvider, LlmRequest, LlmRole};
+use super::schema_context::cut_to_tokens;
+use crate::llm::{FinishReason, LlmMessage, LlmProvider, LlmRequest, LlmRole};
+
+/// Tokens of a failed attempt, or of what was wrong with it, that go back to the model. The longest query that the guard reads
+/// has a few more.
+const ATTEMPT_TOKENS_MAX: usize = 4_000;
 
 /// A conversation with the model about one question, kept so that a repair can go on from it.
 pub(super) struct Generator {
@@ -44,8 +49,8 @@ impl Generator {
     }
 
     /// Asks for a reply, and remembers it for [`Generator::object`].
-    pub(super) async fn ask(&mut self, usage: &mut TokenUsage) -> Result<Generated, LlmError> {
-        let reply = call(self.provider.as_ref(), self.request.clone(), usage, |_| {
+    pub(super) async fn ask(&mut self, meter: &mut Meter) -> Result<Generated, CallError> {
+        let reply = call(self.provider.as_ref(), self.request.clone(), meter, |_| {
             std::future::ready(())
         })
         .await?;
@@ -60,7 +65,7 @@ impl Generator {
         let said = if reply.text.trim().is_empty() {
             "(nothing)".to_owned()
         } else {
-            reply.text
+            cut_to_tokens(&reply.text, ATTEMPT_TOKENS_MAX)
         };
         self.request.messages.push(LlmMessage {
             role: LlmRole::Assistant,
@@ -70,10 +75,10 @@ impl Generator {
     }
 
     /// Says what was wrong with the last reply; the next [`Generator::ask`] sends it.
-    pub(super) fn object(&mut self, objection: String) {
+    pub(super) fn object(&mut self, objection: &str) {
         self.request.messages.push(LlmMessage {
             role: LlmRole::User,
-            text: objection,
+            text: cut_to_tokens(objection, ATTEMPT_TOKENS_MAX),
         });
     }
 }

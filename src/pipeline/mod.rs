@@ -4,37 +4,50 @@
 //! in this file, `model_turn` and `offline_turn`; the stages are plain functions in the others.
 
 mod answers;
+pub mod background;
 mod call;
 pub mod check;
+mod choices;
 pub mod error;
 pub mod event;
 mod evidence;
 mod execute;
 mod generate;
+mod hint;
 mod history;
 mod lint;
+pub mod meter;
 mod model_turn;
 mod narrate;
 mod offline_turn;
+pub mod pinned;
 pub mod prompts;
 mod record;
 mod reply;
 pub mod schema_context;
 mod store;
+mod suggestions;
+mod summary;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
+use self::background::Background;
 use self::check::SqlChecker;
 use self::error::TurnError;
 use self::event::{Answer, EventSender, Stage, TurnEvent};
+use self::history::HistoryBudget;
+use self::meter::Meter;
 use self::narrate::RowsBudget;
 use self::prompts::Prompts;
 use self::record::TurnRecord;
-use crate::config::Limits;
+use self::summary::SummaryWork;
+use crate::config::{Limits, ModelPrice};
 use crate::conversations::ConversationStore;
+use crate::domain::conversation::{Conversation, StoredTurn};
 use crate::domain::ids::{ConversationId, RequestId};
 use crate::domain::question::Question;
 use crate::llm::LlmProvider;
@@ -81,8 +94,12 @@ pub struct PipelineParts {
     pub checker: SqlChecker,
     /// The prompt templates.
     pub prompts: Prompts,
-    /// Messages of history given to the model.
+    /// Messages of history given to the model; a turn is two.
     pub context_messages_max: usize,
+    /// What models cost.
+    pub prices: Arc<[ModelPrice]>,
+    /// Runs what no answer waits for.
+    pub background: Background,
     /// The language of the answers; `None`: the question's own.
     pub reply_language: Option<String>,
     /// The limits.
@@ -98,8 +115,8 @@ pub enum Engine {
     Offline,
 }
 
-/// The zone that "today" is taken in. PostgreSQL's own zone decides what timestamps mean to it.
-const TIME_ZONE: &str = "UTC";
+/// For keeping a turn that was stopped: whoever stopped it is waiting, and `wire::relay` has little patience.
+const STOPPED_STORE_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Pipeline {
     /// Puts a pipeline together.
@@ -111,71 +128,152 @@ impl Pipeline {
     }
 
     /// Runs one turn to its end. The last event is `Answered` or `Failed`, exactly once, whatever
-    /// fails; a receiver that is gone does not stop the turn, its cancellation token does.
+    /// fails; a receiver that is gone does not stop the turn, its cancellation token does, until the answer is complete.
+    /// A turn that is stopped is kept with what had been said by then.
     ///
     /// # Cancel safety
     /// Dropping the future stops the provider's stream and the query like the token does, but sends
-    /// no final event and leaves no audit row. Fire the token instead and let the turn end.
+    /// no final event, keeps nothing and leaves no audit row. Fire the token instead and let the turn end.
     pub async fn run_turn(&self, turn: Turn, events: EventSender) {
-        let mut record = TurnRecord::begin();
+        let parts = self.parts.as_ref();
+        let meter = Meter::new(Arc::clone(&parts.prices), &parts.limits);
+        let mut record = TurnRecord::begin(meter);
+        let mut past = None;
+        let answering = self.answer(&turn, &mut past, &events, &mut record);
         let outcome = tokio::select! {
             biased;
             () = turn.cancel.cancelled() => Err(TurnError::Cancelled),
-            outcome = self.answer(&turn, &events, &mut record) => outcome,
+            outcome = answering => outcome,
         };
-        if let Some(audit) = &self.parts.audit {
-            let error_code = (self.parts.outcome_code)(&outcome);
-            audit.record(record.into_entry(&turn, &self.parts.engine, &outcome, error_code));
+        let usage = record.meter.usage();
+        let spent_before = past.as_ref().map_or(0, Conversation::turns_tokens_spent);
+        let tokens_spent = spent_before.saturating_add(usage.tokens.total());
+        let mut summary = None;
+        let outcome = match outcome {
+            Ok(mut answer) => {
+                answer.usage = usage;
+                record.enter(Stage::Storing, &events).await;
+                let stored = store::stored_turn(&turn, &answer, self.rows_budget(), tokens_spent);
+                summary = self.summary_work(&turn, past, &stored, &record);
+                let kept = parts.store.append(turn.conversation_id, stored).await;
+                record.leave();
+                kept.map(|()| answer)
+                    .map_err(|source| TurnError::Store { source })
+            }
+            Err(TurnError::Cancelled) => {
+                let stored = store::stopped_turn(&turn, &record, tokens_spent);
+                self.keep_stopped(&turn, stored).await;
+                Err(TurnError::Cancelled)
+            }
+            Err(error) => Err(error),
+        };
+        if let Some(audit) = &parts.audit {
+            let error_code = (parts.outcome_code)(&outcome);
+            audit.record(record.into_entry(&turn, &parts.engine, &outcome, error_code));
         }
         let last = match outcome {
             Ok(answer) => TurnEvent::Answered(Box::new(answer)),
-            Err(error) => TurnEvent::Failed(error),
+            Err(error) => {
+                summary = None;
+                TurnEvent::Failed(error)
+            }
         };
         let _ = events.send(last).await;
+        if let Some(work) = summary
+            && !parts.background.begin(work.run())
+        {
+            tracing::warn!(conversation_id = %turn.conversation_id, "too many summaries are being made; this one is left out");
+        }
     }
 
-    /// All stages; what it returns has been stored.
+    /// All stages up to the answer. `past` is filled with the conversation as soon as it is known.
     async fn answer(
         &self,
         turn: &Turn,
+        past: &mut Option<Conversation>,
         events: &EventSender,
         record: &mut TurnRecord,
     ) -> Result<Answer, TurnError> {
         let parts = self.parts.as_ref();
         record.enter(Stage::Understanding, events).await;
-        let conversation = parts
+        *past = parts
             .store
             .load(turn.conversation_id)
             .await
             .map_err(|source| TurnError::Store { source })?;
-        let past = history::recent(conversation.as_ref(), parts.context_messages_max);
+        let past = past.as_ref();
+        let spent = past.map_or(0, Conversation::tokens_spent);
+        record.meter.begin_after(spent);
         let snapshot = parts
             .catalog
             .snapshot()
             .await
             .map_err(|source| TurnError::Database { source })?;
-
-        let mut answer = match &parts.engine {
+        match &parts.engine {
             Engine::Model(provider) => {
                 self.ask_model(turn, provider, past, &snapshot, events, record)
-                    .await?
+                    .await
             }
             Engine::Offline => {
                 self.ask_offline(turn, past, &snapshot, events, record)
-                    .await?
+                    .await
             }
-        };
-        answer.usage = record.usage;
+        }
+    }
 
-        record.enter(Stage::Storing, events).await;
-        let stored = store::stored_turn(turn, &answer, self.rows_budget());
-        parts
-            .store
-            .append(turn.conversation_id, stored)
-            .await
-            .map_err(|source| TurnError::Store { source })?;
-        record.leave();
-        Ok(answer)
+    /// Keeps a turn that was stopped. Where that fails the turn is forgotten: nobody was told that it is kept.
+    async fn keep_stopped(&self, turn: &Turn, stored: StoredTurn) {
+        let keeping = self.parts.store.append(turn.conversation_id, stored);
+        match tokio::time::timeout(STOPPED_STORE_TIMEOUT, keeping).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(
+                request_id = %turn.request_id,
+                error = &error as &dyn std::error::Error,
+                "a stopped turn could not be kept"
+            ),
+            Err(_) => tracing::warn!(
+                request_id = %turn.request_id,
+                "a stopped turn could not be kept in time"
+            ),
+        }
+    }
+
+    /// The summary that has to be made once `newest` is kept, if it makes one due.
+    fn summary_work(
+        &self,
+        turn: &Turn,
+        past: Option<Conversation>,
+        newest: &StoredTurn,
+        record: &TurnRecord,
+    ) -> Option<SummaryWork> {
+        let parts = self.parts.as_ref();
+        let Engine::Model(provider) = &parts.engine else {
+            return None;
+        };
+        let budget = self.history_budget();
+        let turns = summary::due(past.as_ref(), newest, budget)?;
+        let mut meter = Meter::new(Arc::clone(&parts.prices), &parts.limits);
+        let spent = past.as_ref().map_or(0, Conversation::tokens_spent);
+        meter.begin_after(spent.saturating_add(record.meter.usage().tokens.total()));
+        Some(SummaryWork {
+            provider: Arc::clone(provider),
+            store: Arc::clone(&parts.store),
+            prompts: parts.prompts.clone(),
+            conversation_id: turn.conversation_id,
+            previous: past.and_then(|conversation| conversation.summary),
+            turns,
+            budget,
+            tokens_max: parts.limits.summary_tokens_max,
+            output_tokens_max: parts.limits.llm_output_tokens_max,
+            meter,
+        })
+    }
+
+    fn history_budget(&self) -> HistoryBudget {
+        HistoryBudget {
+            turns_max: self.parts.context_messages_max / 2,
+            tokens_max: self.parts.limits.history_tokens_max,
+        }
     }
 
     fn rows_budget(&self) -> RowsBudget {
@@ -185,9 +283,4 @@ impl Pipeline {
             bytes_max: limits.model_rows_bytes_max,
         }
     }
-}
-
-/// The date on which the question was asked, in [`TIME_ZONE`].
-fn today(turn: &Turn) -> String {
-    turn.asked_at.date_naive().to_string()
 }

@@ -2,19 +2,38 @@
 
 use std::sync::Arc;
 
-use super::answers::{answered, asked_back, declined};
+use super::answers::{Rows, answered, asked_back, declined};
+use super::choices::{UnknownChoice, unknown_choices};
 use super::error::TurnError;
 use super::event::{Answer, EventSender, Shortfall, Stage, TurnEvent};
 use super::execute::Attempt;
 use super::generate::{Generated, Generator};
+use super::history::{self, Window};
 use super::narrate::{self, Subject};
+use super::pinned::Pinned;
 use super::record::TurnRecord;
 use super::reply::ModelReply;
-use super::{Pipeline, TIME_ZONE, Turn, history, schema_context, today};
-use crate::domain::conversation::StoredTurn;
+use super::{Pipeline, Turn, schema_context};
+use crate::domain::conversation::{Conversation, TurnOutcome};
 use crate::domain::schema::Snapshot;
 use crate::llm::{FinishReason, LlmMessage, LlmProvider, LlmRole};
 use crate::offline;
+
+/// What came of the calls that write SQL.
+enum Found {
+    /// Rows to tell about, with the schema that the query was checked against.
+    Rows(Box<Rows>, Arc<Snapshot>),
+    /// No rows, but a question back, or why there are none.
+    Reply(Box<Answer>),
+}
+
+/// Why an attempt cannot stand.
+struct Objection {
+    /// What it comes to where it is the last one.
+    shortfall: Shortfall,
+    /// What the model is told.
+    text: String,
+}
 
 impl Pipeline {
     /// A model writes the SQL, is told what was wrong with it a bounded number of times, and then
@@ -23,116 +42,157 @@ impl Pipeline {
         &self,
         turn: &Turn,
         provider: &Arc<dyn LlmProvider>,
-        past: &[StoredTurn],
+        past: Option<&Conversation>,
         snapshot: &Arc<Snapshot>,
         events: &EventSender,
         record: &mut TurnRecord,
     ) -> Result<Answer, TurnError> {
+        let pinned = Pinned::at(turn.asked_at, self.parts.reply_language.as_deref());
+        let window = history::window(past, self.history_budget());
+        let generator = self.generator(turn, &pinned, Arc::clone(provider), window, snapshot);
+        let snapshot = Arc::clone(snapshot);
+        let found = self.find_rows(turn, generator, snapshot, events, record);
+        let (rows, snapshot) = match found.await? {
+            Found::Rows(rows, snapshot) => (*rows, snapshot),
+            Found::Reply(answer) => return Ok(*answer),
+        };
+
+        record.enter(Stage::Narrating, events).await;
+        let earlier = window.turns.last();
+        let subject = Subject {
+            question: turn.question.as_str(),
+            earlier: earlier.map(|turn| turn.question.as_str()),
+            earlier_stopped: earlier.is_some_and(|turn| turn.outcome == TurnOutcome::Stopped),
+            sql: rows.checked.as_str(),
+            result: &rows.result,
+            pinned: &pinned,
+        };
+        let prose = narrate::narrate(
+            provider.as_ref(),
+            &self.parts.prompts,
+            &subject,
+            self.rows_budget(),
+            self.parts.limits.llm_output_tokens_max,
+            record,
+            events,
+        );
+        let prose = prose.await.map_err(|error| error.during("prose"))?;
+        let mut reply = prose.text;
+        if let Some(addition) = addition(&prose.finish, &reply, &subject) {
+            reply.push_str(&addition);
+            record.said.push_str(&addition);
+            let _ = events.send(TurnEvent::Token(addition)).await;
+        }
+        Ok(answered(turn, reply, rows, &snapshot, events).await)
+    }
+
+    /// Asks for SQL until some of it runs, or the repairs are used up.
+    async fn find_rows(
+        &self,
+        turn: &Turn,
+        mut generator: Generator,
+        mut snapshot: Arc<Snapshot>,
+        events: &EventSender,
+        record: &mut TurnRecord,
+    ) -> Result<Found, TurnError> {
         let parts = self.parts.as_ref();
-        let mut generator = self.generator(turn, Arc::clone(provider), past, snapshot);
         let mut repairs_left = parts.limits.repairs_max;
+        // Found nothing, perhaps by a slip: what is answered if the model cannot mend it.
+        let mut empty: Option<Box<Rows>> = None;
         record.enter(Stage::Generating, events).await;
-        let (checked, result) = loop {
-            let generated = generator.ask(&mut record.usage).await;
-            let generated = generated.map_err(|source| TurnError::Llm {
-                purpose: "sql",
-                source,
-            })?;
-            let (shortfall, objection) = match generated {
-                Generated::Refused => return Ok(declined(Shortfall::ModelRefused, String::new())),
+        loop {
+            let generated = generator.ask(&mut record.meter).await;
+            let outcome = match generated.map_err(|error| error.during("sql"))? {
                 Generated::Reply(ModelReply::Clarify(clarification)) => {
-                    return Ok(asked_back(clarification));
+                    return Ok(Found::Reply(Box::new(asked_back(clarification))));
                 }
                 Generated::Reply(ModelReply::Cannot(reason)) => {
-                    return Ok(declined(Shortfall::NotAnswerable, reason));
+                    Err(declined(Shortfall::NotAnswerable, reason))
                 }
-                Generated::Reply(ModelReply::Unreadable(problem)) => (
-                    Shortfall::ModelReplyInvalid,
-                    parts.prompts.repair_unreadable(problem),
-                ),
+                Generated::Refused => Err(declined(Shortfall::ModelRefused, String::new())),
+                Generated::Reply(ModelReply::Unreadable(problem)) => Ok(Objection {
+                    shortfall: Shortfall::ModelReplyInvalid,
+                    text: parts.prompts.repair_unreadable(problem),
+                }),
                 Generated::Reply(ModelReply::Sql(draft)) => {
-                    match self.attempt(turn, draft, snapshot, events, record).await? {
-                        Attempt::Ran(checked, result) => break (checked, result),
-                        Attempt::TimedOut => {
-                            return Ok(declined(Shortfall::QueryTimeout, String::new()));
+                    match self.attempt(turn, draft, &snapshot, events, record).await? {
+                        Attempt::Ran(checked, result) => {
+                            let doubts = unknown_choices(&checked, &result, &snapshot);
+                            let doubts: Vec<String> =
+                                doubts.iter().map(UnknownChoice::sentence).collect();
+                            let is_doubtful = !doubts.is_empty() && repairs_left > 0;
+                            let text = parts.prompts.repair_empty(&doubts.join(" "));
+                            let rows = Box::new(Rows {
+                                checked,
+                                result,
+                                warnings: doubts,
+                            });
+                            if !is_doubtful {
+                                return Ok(Found::Rows(rows, snapshot));
+                            }
+                            empty = Some(rows);
+                            Ok(Objection {
+                                shortfall: Shortfall::NotAnswerable,
+                                text,
+                            })
                         }
-                        Attempt::Rejected(rejection) => (
-                            Shortfall::QueryRefused,
-                            parts.prompts.repair_rejected(rejection.reason()),
-                        ),
-                        Attempt::Failed(failure) => {
-                            (Shortfall::QueryFailed, failure.objection(&parts.prompts))
+                        Attempt::TimedOut => Err(declined(Shortfall::QueryTimeout, String::new())),
+                        Attempt::Rejected(rejection) => Ok(Objection {
+                            shortfall: Shortfall::QueryRefused,
+                            text: parts.prompts.repair_rejected(rejection.reason()),
+                        }),
+                        Attempt::Failed(checked, failure) => {
+                            if failure.is_about_names() {
+                                snapshot = self.doubted_snapshot().await?;
+                            }
+                            Ok(Objection {
+                                shortfall: Shortfall::QueryFailed,
+                                text: failure.objection(&parts.prompts, &checked, &snapshot),
+                            })
                         }
                     }
                 }
             };
-            if repairs_left == 0 {
-                return Ok(declined(shortfall, String::new()));
-            }
-            repairs_left -= 1;
-            generator.object(objection);
-            record.enter(Stage::Repairing, events).await;
-        };
-
-        record.enter(Stage::Narrating, events).await;
-        let subject = Subject {
-            question: turn.question.as_str(),
-            earlier: past.last().map(|turn| turn.question.as_str()),
-            sql: checked.as_str(),
-            result: &result,
-            today: &today(turn),
-            time_zone: TIME_ZONE,
-            reply_language: parts.reply_language.as_deref(),
-        };
-        let tokens_max = parts.limits.llm_output_tokens_max;
-        let budget = self.rows_budget();
-        let usage = &mut record.usage;
-        let prose = narrate::narrate(
-            provider.as_ref(),
-            &parts.prompts,
-            &subject,
-            budget,
-            tokens_max,
-            usage,
-            events,
-        );
-        let prose = prose.await.map_err(|source| TurnError::Llm {
-            purpose: "prose",
-            source,
-        })?;
-        let mut reply = prose.text;
-        let addition = match prose.finish {
-            FinishReason::Complete if reply.trim().is_empty() => {
-                Some(offline::narrate(subject.question, &result))
-            }
-            FinishReason::Complete => None,
-            FinishReason::TokensMax => {
-                Some("\n\n(The answer was cut off here: it was too long.)".to_owned())
-            }
-            FinishReason::Refused(_) | FinishReason::Filtered if reply.trim().is_empty() => {
-                Some(offline::narrate(subject.question, &result))
-            }
-            FinishReason::Refused(_) | FinishReason::Filtered => {
-                Some("\n\n(The model stopped here and declined to go on.)".to_owned())
-            }
-        };
-        if let Some(addition) = addition {
-            reply.push_str(&addition);
-            let _ = events.send(TurnEvent::Token(addition)).await;
+            let instead = match outcome {
+                Ok(objection) if repairs_left > 0 => {
+                    repairs_left -= 1;
+                    generator.object(&objection.text);
+                    record.enter(Stage::Repairing, events).await;
+                    continue;
+                }
+                Ok(objection) => declined(objection.shortfall, String::new()),
+                Err(answer) => answer,
+            };
+            return Ok(match empty {
+                Some(rows) => Found::Rows(rows, snapshot),
+                None => Found::Reply(Box::new(instead)),
+            });
         }
-        Ok(answered(turn, reply, &checked, result, events).await)
+    }
+
+    /// The schema, read again: the database does not have what the catalog said.
+    async fn doubted_snapshot(&self) -> Result<Arc<Snapshot>, TurnError> {
+        let catalog = &self.parts.catalog;
+        catalog.doubt();
+        let snapshot = catalog.snapshot().await;
+        snapshot.map_err(|source| TurnError::Database { source })
     }
 
     fn generator(
         &self,
         turn: &Turn,
+        pinned: &Pinned,
         provider: Arc<dyn LlmProvider>,
-        past: &[StoredTurn],
+        window: Window<'_>,
         snapshot: &Snapshot,
     ) -> Generator {
         let parts = self.parts.as_ref();
         let question = turn.question.as_str();
-        let earlier: Vec<&str> = past.iter().map(|turn| turn.question.as_str()).collect();
+        let earlier: Vec<&str> = window
+            .turns
+            .iter()
+            .map(|turn| turn.question.as_str())
+            .collect();
         let tokens_max = parts.limits.schema_context_tokens_max;
         let schema = schema_context::schema_context(snapshot, question, &earlier, tokens_max);
         // The stable part must not change with the question, or no provider's cache ever hits.
@@ -145,10 +205,13 @@ impl Pipeline {
         };
         let server_version = (snapshot.server_version_num / 10_000).to_string();
         let system = parts.prompts.sql_system(&server_version, stable);
-        let mut messages = history::messages(past);
-        let text = parts
-            .prompts
-            .sql_question(question, chosen, &today(turn), TIME_ZONE);
+        let mut messages = history::messages(
+            window,
+            &parts.prompts,
+            pinned.reply_language.as_deref(),
+            self.history_budget(),
+        );
+        let text = parts.prompts.sql_question(question, chosen, pinned);
         messages.push(LlmMessage {
             role: LlmRole::User,
             text,
@@ -164,5 +227,24 @@ impl Pipeline {
             messages,
             parts.limits.llm_output_tokens_max,
         )
+    }
+}
+
+/// What has to be said behind the model's words, or instead of them.
+fn addition(finish: &FinishReason, said: &str, subject: &Subject<'_>) -> Option<String> {
+    let said_nothing = said.trim().is_empty();
+    match finish {
+        FinishReason::Complete | FinishReason::Refused(_) | FinishReason::Filtered
+            if said_nothing =>
+        {
+            Some(offline::narrate(subject.question, subject.result))
+        }
+        FinishReason::Complete => None,
+        FinishReason::TokensMax => {
+            Some("\n\n(The answer was cut off here: it was too long.)".to_owned())
+        }
+        FinishReason::Refused(_) | FinishReason::Filtered => {
+            Some("\n\n(The model stopped here and declined to go on.)".to_owned())
+        }
     }
 }

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::answers::{answered, declined};
+use super::answers::{Rows, answered, declined};
 use super::error::TurnError;
 use super::event::{Answer, EventSender, Shortfall, Stage, TurnEvent};
 use super::execute::Attempt;
 use super::record::TurnRecord;
-use super::{Pipeline, Turn};
-use crate::domain::conversation::StoredTurn;
+use super::{Pipeline, Turn, history};
+use crate::domain::conversation::Conversation;
 use crate::domain::schema::Snapshot;
 use crate::offline::{self, Draft, PastTurn};
 
@@ -17,14 +17,14 @@ impl Pipeline {
     pub(super) async fn ask_offline(
         &self,
         turn: &Turn,
-        past: &[StoredTurn],
+        past: Option<&Conversation>,
         snapshot: &Arc<Snapshot>,
         events: &EventSender,
         record: &mut TurnRecord,
     ) -> Result<Answer, TurnError> {
         record.enter(Stage::Generating, events).await;
         let question = turn.question.as_str();
-        let past: Vec<PastTurn<'_>> = past
+        let past: Vec<PastTurn<'_>> = history::recent(past, self.history_budget().turns_max)
             .iter()
             .map(|turn| PastTurn {
                 question: &turn.question,
@@ -53,16 +53,20 @@ impl Pipeline {
         let (checked, result) = match self.attempt(turn, draft, snapshot, events, record).await? {
             Attempt::Ran(checked, result) => (checked, result),
             Attempt::Rejected(_) => return Ok(declined(Shortfall::QueryRefused, String::new())),
-            Attempt::Failed(_) => return Ok(declined(Shortfall::QueryFailed, String::new())),
+            Attempt::Failed(..) => return Ok(declined(Shortfall::QueryFailed, String::new())),
             Attempt::TimedOut => return Ok(declined(Shortfall::QueryTimeout, String::new())),
         };
         record.enter(Stage::Narrating, events).await;
         let reply = offline::narrate(question, &result);
         for word in reply.split_inclusive(' ') {
+            record.said.push_str(word);
             let _ = events.send(TurnEvent::Token(word.to_owned())).await;
         }
-        let mut answer = answered(turn, reply, &checked, result, events).await;
-        answer.evidence.warnings.splice(0..0, assumptions);
-        Ok(answer)
+        let rows = Rows {
+            checked,
+            result,
+            warnings: assumptions,
+        };
+        Ok(answered(turn, reply, rows, snapshot, events).await)
     }
 }

@@ -1,12 +1,12 @@
-//! What one turn leaves in the audit log, gathered stage by stage.
+//! What one turn leaves behind however it ends, gathered stage by stage: for the audit log, and for the conversation where it is stopped.
 
 use std::time::{Duration, Instant};
 
 use super::error::TurnError;
 use super::event::{Answer, EventSender, Stage, TurnEvent};
+use super::meter::Meter;
 use super::{Engine, Turn};
 use crate::domain::result::ResultSet;
-use crate::domain::usage::TokenUsage;
 use crate::guard::{CheckedSql, Rejection};
 use crate::state::AuditEntry;
 use crate::state::audit::{AuditOutcome, AuditVerdict};
@@ -14,8 +14,10 @@ use crate::state::audit::{AuditOutcome, AuditVerdict};
 /// The record of a turn that is under way.
 #[derive(Debug)]
 pub(super) struct TurnRecord {
-    /// What the model calls have cost so far.
-    pub(super) usage: TokenUsage,
+    /// Counts the model calls.
+    pub(super) meter: Meter,
+    /// What the person has been told so far.
+    pub(super) said: String,
     began: Instant,
     sql: Option<String>,
     verdict: Option<AuditVerdict>,
@@ -27,9 +29,10 @@ pub(super) struct TurnRecord {
 
 impl TurnRecord {
     /// Begins with the clock.
-    pub(super) fn begin() -> Self {
+    pub(super) fn begin(meter: Meter) -> Self {
         Self {
-            usage: TokenUsage::default(),
+            meter,
+            said: String::new(),
             began: Instant::now(),
             sql: None,
             verdict: None,
@@ -67,6 +70,13 @@ impl TurnRecord {
         self.verdict = Some(AuditVerdict::Refused {
             code: rejection.code().as_str().to_owned(),
         });
+    }
+
+    /// The last query that passed the guard, if the last one did.
+    pub(super) fn allowed_sql(&self) -> Option<&str> {
+        self.sql
+            .as_deref()
+            .filter(|_| self.verdict == Some(AuditVerdict::Allowed))
     }
 
     /// The query gave these rows.
@@ -111,7 +121,7 @@ impl TurnRecord {
             stages: self.stages,
             provider,
             model,
-            usage: self.usage,
+            usage: self.meter.usage().tokens,
             outcome: match outcome {
                 Ok(answer) if answer.clarification.is_some() => AuditOutcome::Clarified,
                 Ok(answer) if answer.shortfall.is_some() => AuditOutcome::Declined,

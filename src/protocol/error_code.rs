@@ -66,6 +66,10 @@ pub enum ErrorCode {
     ProviderTimeout,
     /// The model declined for safety reasons of its own.
     ModelRefused,
+    /// The question has cost as many tokens as one may.
+    TurnBudgetExceeded,
+    /// The conversation has cost as many tokens as one may.
+    ConversationBudgetExceeded,
 
     // The question's outcome (in `error` of an answer).
     /// The question cannot be answered from this database.
@@ -126,6 +130,8 @@ impl ErrorCode {
         Self::ProviderQuotaExceeded,
         Self::ProviderTimeout,
         Self::ModelRefused,
+        Self::TurnBudgetExceeded,
+        Self::ConversationBudgetExceeded,
         Self::NotAnswerable,
         Self::QueryRefused,
         Self::QueryFailed,
@@ -171,6 +177,8 @@ impl ErrorCode {
             Self::ProviderQuotaExceeded => "provider_quota_exceeded",
             Self::ProviderTimeout => "provider_timeout",
             Self::ModelRefused => "model_refused",
+            Self::TurnBudgetExceeded => "turn_budget_exceeded",
+            Self::ConversationBudgetExceeded => "conversation_budget_exceeded",
             Self::NotAnswerable => "not_answerable",
             Self::QueryRefused => "query_refused",
             Self::QueryFailed => "query_failed",

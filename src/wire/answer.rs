@@ -1,9 +1,11 @@
 //! A pipeline's [`Answer`] to the [`AnswerBody`] that the socket and REST send.
 
 use crate::domain::result::{ResultColumn, ResultSet};
-use crate::domain::usage::TokenUsage;
+use crate::domain::usage::TurnUsage;
 use crate::pipeline::event::{Answer, Clarification, Evidence};
-use crate::protocol::answer::{AnswerBody, ClarificationBody, ColumnBody, EvidenceBody, UsageBody};
+use crate::protocol::answer::{
+    AnswerBody, ClarificationBody, ColumnBody, CostBody, EvidenceBody, UsageBody,
+};
 use serde_json::Value;
 
 use super::cells;
@@ -34,6 +36,7 @@ pub fn answer_body(answer: Answer, request_id: String, conversation_id: String) 
         usage: usage_body(answer.usage),
         request_id,
         error: answer.shortfall.map(shortfall_code),
+        suggestions: answer.suggestions,
         clarification: answer.clarification.map(clarification_body),
     }
 }
@@ -76,12 +79,18 @@ fn evidence_body(evidence: Evidence, result: &ResultSet) -> EvidenceBody {
     }
 }
 
-fn usage_body(usage: TokenUsage) -> UsageBody {
+fn usage_body(usage: TurnUsage) -> UsageBody {
+    let tokens = usage.tokens;
     UsageBody {
-        calls: usage.calls,
-        input_tokens: usage.input_tokens,
-        cached_tokens: usage.cached_tokens,
-        output_tokens: usage.output_tokens,
+        calls: tokens.calls,
+        input_tokens: tokens.input_tokens,
+        cached_tokens: tokens.cached_tokens,
+        output_tokens: tokens.output_tokens,
+        estimated: usage.is_estimated,
+        cost: usage.cost_usd.map(|amount| CostBody {
+            amount,
+            currency: "USD",
+        }),
     }
 }
 

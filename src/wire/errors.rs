@@ -11,6 +11,7 @@ use crate::llm::LlmError;
 use crate::llm::error::AnsweredKind;
 use crate::pipeline::error::TurnError;
 use crate::pipeline::event::{Answer, Shortfall};
+use crate::pipeline::meter::SpentBudget;
 use crate::postgres::QueryError;
 use crate::protocol::client_frame::FrameFault;
 use crate::protocol::error_code::ErrorCode;
@@ -84,6 +85,8 @@ pub const fn is_retryable(code: ErrorCode) -> bool {
         | ErrorCode::ProviderRejected
         | ErrorCode::ProviderQuotaExceeded
         | ErrorCode::ModelRefused
+        | ErrorCode::TurnBudgetExceeded
+        | ErrorCode::ConversationBudgetExceeded
         | ErrorCode::NotAnswerable
         | ErrorCode::QueryRefused
         | ErrorCode::QueryFailed
@@ -118,7 +121,9 @@ pub const fn http_status(code: ErrorCode) -> u16 {
         ErrorCode::RequestTooLarge => 413,
         ErrorCode::UnsupportedMediaType => 415,
         ErrorCode::UpgradeRequired => 426,
-        ErrorCode::TooManyQuestions => 429,
+        ErrorCode::TooManyQuestions
+        | ErrorCode::TurnBudgetExceeded
+        | ErrorCode::ConversationBudgetExceeded => 429,
         ErrorCode::HeadersTooLarge => 431,
         ErrorCode::Internal => 500,
         ErrorCode::ProviderUnavailable
@@ -166,6 +171,7 @@ impl From<&TurnError> for WireError {
         match error {
             TurnError::Cancelled => Self::new(ErrorCode::Cancelled, "The question was stopped."),
             TurnError::Llm { source, purpose: _ } => source.into(),
+            TurnError::BudgetSpent { budget } => (*budget).into(),
             TurnError::Database { source } => source.into(),
             TurnError::Store { source } => source.into(),
             TurnError::Internal { problem: _ } => Self::internal(),
@@ -219,6 +225,21 @@ fn answered(kind: AnsweredKind) -> WireError {
             ErrorCode::ProviderRejected,
             "The language model's provider refused the request. Please tell the operator.",
         ),
+    }
+}
+
+impl From<SpentBudget> for WireError {
+    fn from(budget: SpentBudget) -> Self {
+        match budget {
+            SpentBudget::Turn => Self::new(
+                ErrorCode::TurnBudgetExceeded,
+                "The question takes more of the language model than one question may. Please ask for less at once.",
+            ),
+            SpentBudget::Conversation => Self::new(
+                ErrorCode::ConversationBudgetExceeded,
+                "This conversation has used as much of the language model as one may. Please start a new conversation.",
+            ),
+        }
     }
 }
 

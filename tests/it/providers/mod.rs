@@ -43,6 +43,7 @@ fn config(kind: ProviderKind, url: &str) -> LlmConfig {
         model: "model-1".to_owned(),
         base_url: url.to_owned(),
         tokens_max_field: "max_completion_tokens".to_owned(),
+        prompt_cache_key: true,
         api_version: "2026-10-21".to_owned(),
     };
     LlmConfig {
@@ -51,6 +52,7 @@ fn config(kind: ProviderKind, url: &str) -> LlmConfig {
         openai: provider,
         prompts_dir: None,
         reply_language: None,
+        prices: Vec::new(),
     }
 }
 

@@ -8,6 +8,7 @@ use db_chat::config::Config;
 use db_chat::conversations::ConversationStore;
 use db_chat::domain::schema::{ForeignNames, Snapshot};
 use db_chat::http::{Check, SchemaSource};
+use db_chat::pipeline::background::Background;
 use db_chat::wire::relay::RunTurn;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -58,6 +59,7 @@ impl TestServer {
             schema: no_tables(),
             checks,
             audit: None,
+            background: Background::default(),
         };
         let application = Application::assemble(&config, services).expect("a server");
         Self::run(application, store)
