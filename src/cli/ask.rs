@@ -12,6 +12,7 @@ use super::demo;
 use crate::app::private_postgres::PrivatePostgres;
 use crate::app::{Services, shutdown};
 use crate::config::Config;
+use crate::domain::caller::Caller;
 use crate::domain::ids::RequestId;
 use crate::pipeline::Turn;
 use crate::protocol::client_frame::QueryFrame;
@@ -57,13 +58,20 @@ async fn ask(args: &AskArgs, config: &Config) -> anyhow::Result<ExitCode> {
         request_id: None,
         stream: false,
     };
-    let accepted = questions::accept(frame, RequestId::random, config.limits.question_chars_max)
-        .map_err(|error| anyhow::anyhow!("{}", error.message))?;
+    let accepted = questions::accept(
+        frame,
+        &Caller::local(),
+        RequestId::random,
+        config.limits.question_chars_max,
+    )
+    .map_err(|error| anyhow::anyhow!("{}", error.message))?;
     let services = Services::connect(config).await?;
     let tasks = TaskTracker::new();
     let cancel = shutdown::on_signal(&tasks)?;
     let mut frames = FrameMaker::new(&accepted);
     let turn = Turn {
+        principal: accepted.principal,
+        client_address: accepted.client_address,
         request_id: accepted.request_id,
         conversation_id: accepted.conversation_id,
         question: accepted.question,

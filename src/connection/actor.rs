@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::domain::caller::Caller;
 use crate::domain::ids::{ConversationId, RequestId};
 use crate::protocol::client_frame::{ClientFrame, QueryFrame};
 use crate::protocol::close_code::CloseCode;
@@ -29,6 +30,8 @@ use super::socket::{Inbound, SocketReader};
 /// One connection.
 pub(super) struct Actor {
     context: ConnectionContext,
+    /// Who opened the connection; every question on it is asked by them.
+    caller: Caller,
     outbox: Outbox,
     mailbox: Mailbox,
     heartbeat: Heartbeat,
@@ -56,7 +59,12 @@ struct TurnInFlight {
 }
 
 impl Actor {
-    pub(super) fn new(context: ConnectionContext, outbox: Outbox, reader: SocketReader) -> Self {
+    pub(super) fn new(
+        context: ConnectionContext,
+        caller: Caller,
+        outbox: Outbox,
+        reader: SocketReader,
+    ) -> Self {
         let heartbeat = Heartbeat::new(
             Duration::from_millis(context.limits.ping_interval_ms),
             Duration::from_millis(context.limits.pong_timeout_ms),
@@ -66,6 +74,7 @@ impl Actor {
             mailbox: Mailbox::new(context.stop.clone(), reader),
             permits: Arc::new(Semaphore::new(context.limits.questions_in_flight_max)),
             context,
+            caller,
             outbox,
             heartbeat,
             turns: HashMap::new(),
@@ -135,7 +144,12 @@ impl Actor {
 
     fn try_ask(&mut self, query: QueryFrame) -> Result<(), WireError> {
         let limits = &self.context.limits;
-        let question = questions::accept(query, RequestId::random, limits.question_chars_max)?;
+        let question = questions::accept(
+            query,
+            &self.caller,
+            RequestId::random,
+            limits.question_chars_max,
+        )?;
         if self.is_stopping {
             return Err(WireError::shutting_down());
         }

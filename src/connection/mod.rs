@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Limits;
+use crate::domain::caller::Caller;
 use crate::wire::relay::TurnRelay;
 
 use actor::Actor;
@@ -36,7 +37,7 @@ pub struct ConnectionContext {
     pub tasks: TaskTracker,
 }
 
-/// Shakes hands and starts the connection's actor, which holds `permit` until it ends. Must be called
+/// Shakes hands and starts the connection's actor, which asks on behalf of `caller` and holds `permit` until it ends. Must be called
 /// on the worker thread that accepted the request.
 ///
 /// # Errors
@@ -45,6 +46,7 @@ pub async fn open(
     request: &HttpRequest,
     payload: dev::Payload,
     context: &ConnectionContext,
+    caller: Caller,
     permit: OwnedSemaphorePermit,
 ) -> Result<HttpResponse, actix_web::Error> {
     let outbox = Outbox::new(context.limits.outbox_bytes_max);
@@ -55,7 +57,7 @@ pub async fn open(
         outbox.clone(),
     )
     .await?;
-    let actor = Actor::new(context.clone(), outbox, reader);
+    let actor = Actor::new(context.clone(), caller, outbox, reader);
     context.tasks.spawn_local(async move {
         actor.run().await;
         drop(permit);

@@ -1,5 +1,6 @@
 //! Plain values that every layer shares. They know no transport, no storage and no clock.
 
+pub mod caller;
 pub mod conversation;
 pub mod identifier;
 pub mod ids;

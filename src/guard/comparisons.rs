@@ -29,13 +29,15 @@ pub(super) fn comparison(condition: &Node) -> Option<Comparison> {
     }
     let (left, right) = (expression.lexpr.as_deref()?, expression.rexpr.as_deref()?);
     let kind = AExprKind::try_from(expression.kind).ok()?;
-    let (column, texts) = match kind {
-        AExprKind::AexprOp => match column_name(left) {
+    let (column, texts) = if kind == AExprKind::AexprOp {
+        match column_name(left) {
             Some(column) => (column, vec![emit::text_literal(right)?]),
             None => (column_name(right)?, vec![emit::text_literal(left)?]),
-        },
-        AExprKind::AexprIn | AExprKind::AexprOpAny => (column_name(left)?, texts(right)?),
-        _ => return None,
+        }
+    } else if matches!(kind, AExprKind::AexprIn | AExprKind::AexprOpAny) {
+        (column_name(left)?, texts(right)?)
+    } else {
+        return None;
     };
     Some(Comparison {
         column: column.to_owned(),
@@ -61,18 +63,18 @@ pub(super) fn is_aggregate(query: &SelectStmt) -> bool {
 
 /// The last part of a column's name.
 fn column_name(node: &Node) -> Option<&str> {
-    match node.node.as_ref()? {
-        NodeEnum::ColumnRef(column) => text_of(column.fields.last()?),
-        NodeEnum::TypeCast(cast) => column_name(cast.arg.as_deref()?),
+    match node.node.as_ref() {
+        Some(NodeEnum::ColumnRef(column)) => text_of(column.fields.last()?),
+        Some(NodeEnum::TypeCast(cast)) => column_name(cast.arg.as_deref()?),
         _ => None,
     }
 }
 
 fn texts(node: &Node) -> Option<Vec<&str>> {
-    let items = match node.node.as_ref()? {
-        NodeEnum::List(list) => &list.items,
-        NodeEnum::AArrayExpr(array) => &array.elements,
-        NodeEnum::TypeCast(cast) => return texts(cast.arg.as_deref()?),
+    let items = match node.node.as_ref() {
+        Some(NodeEnum::List(list)) => &list.items,
+        Some(NodeEnum::AArrayExpr(array)) => &array.elements,
+        Some(NodeEnum::TypeCast(cast)) => return texts(cast.arg.as_deref()?),
         _ => return None,
     };
     items.iter().map(emit::text_literal).collect()

@@ -110,6 +110,7 @@ fn write_error(response: ServiceResponse<BoxBody>, id: &RequestId) -> ServiceRes
     let body = HttpErrorBody {
         error: error.message.into_owned(),
         code: error.code,
+        retry_after_ms: error.retry_after_ms,
         request_id: id.to_string(),
     };
     let text = serde_json::to_string(&body).unwrap_or_default();

@@ -6,6 +6,7 @@ mod body;
 mod conversations;
 mod envelope;
 mod health;
+mod openapi;
 mod origins;
 mod problem;
 mod query;
@@ -101,6 +102,10 @@ pub fn routes(doors: web::Data<Doors>) -> impl FnOnce(&mut web::ServiceConfig) {
             .service(api())
             .service(readable(resource("/healthz"), web::to(health::healthz)))
             .service(readable(resource("/readyz"), web::to(health::readyz)))
+            .service(readable(
+                web::resource("/openapi.json"),
+                web::to(openapi::openapi),
+            ))
             .service(readable(web::resource("/"), web::to(assets::page)))
             .service(readable(
                 web::resource("/static/{path:.*}"),

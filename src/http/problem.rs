@@ -8,8 +8,8 @@ use actix_web::{HttpResponse, ResponseError};
 use crate::protocol::error_code::ErrorCode;
 use crate::wire::errors::{WireError, http_status};
 
-/// When a client that was turned away for load may come back, in seconds.
-const RETRY_AFTER_SECONDS: u32 = 2;
+/// When a client that was turned away for load may come back, in milliseconds, where nothing better is known.
+const RETRY_AFTER_MS: u64 = 2_000;
 
 /// What a handler failed with. Its status is that of its code.
 #[derive(Debug)]
@@ -48,8 +48,11 @@ impl HttpError {
 impl<E: Into<WireError>> From<E> for HttpError {
     fn from(error: E) -> Self {
         let error = error.into();
-        let header = matches!(http_status(error.code), 429 | 503)
-            .then(|| (header::RETRY_AFTER, RETRY_AFTER_SECONDS.to_string()));
+        let header = matches!(http_status(error.code), 429 | 503).then(|| {
+            let pause_ms = error.retry_after_ms.unwrap_or(RETRY_AFTER_MS);
+            // Rounded up: who comes back a moment too early is turned away again.
+            (header::RETRY_AFTER, pause_ms.div_ceil(1_000).to_string())
+        });
         Self { error, header }
     }
 }

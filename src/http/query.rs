@@ -11,6 +11,8 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::DropGuard;
 
+use crate::domain::caller::Caller;
+use crate::domain::principal::Principal;
 use crate::protocol::client_frame::QueryFrame;
 use crate::wire::errors::WireError;
 use crate::wire::questions;
@@ -37,8 +39,13 @@ pub(super) async fn query(
     let limits = doors.limits();
     let text = body::read_json_text(&request, payload, limits.frame_bytes_max).await?;
     let frame = QueryFrame::parse(&text).map_err(|unreadable| WireError::from(unreadable.fault))?;
+    let caller = Caller {
+        principal: Principal::anonymous(),
+        address: request.peer_addr().map(|peer| peer.ip()),
+    };
     let question = questions::accept(
         frame,
+        &caller,
         || envelope::request_id(&request),
         limits.question_chars_max,
     )?;

@@ -7,6 +7,8 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::connection;
+use crate::domain::caller::Caller;
+use crate::domain::principal::Principal;
 use crate::protocol::error_code::ErrorCode;
 use crate::wire::errors::WireError;
 
@@ -40,13 +42,23 @@ pub(super) async fn upgrade(
                 "Too many connections are open. Please try again in a moment.",
             )
         })?;
-    connection::open(&request, payload.into_inner(), &doors.connections, permit)
-        .await
-        .map_err(|_| {
-            WireError::new(
-                ErrorCode::InvalidRequest,
-                "This is no WebSocket handshake of version 13.",
-            )
-            .into()
-        })
+    let caller = Caller {
+        principal: Principal::anonymous(),
+        address: request.peer_addr().map(|peer| peer.ip()),
+    };
+    connection::open(
+        &request,
+        payload.into_inner(),
+        &doors.connections,
+        caller,
+        permit,
+    )
+    .await
+    .map_err(|_| {
+        WireError::new(
+            ErrorCode::InvalidRequest,
+            "This is no WebSocket handshake of version 13.",
+        )
+        .into()
+    })
 }

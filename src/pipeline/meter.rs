@@ -95,6 +95,7 @@ impl Meter {
                 ..TokenUsage::default()
             },
             text: String::new(),
+            written_estimate: 0,
             has_begun: false,
             is_complete: false,
         })
@@ -110,6 +111,8 @@ pub(super) struct CallMeter<'a> {
     reported: TokenUsage,
     /// What the model has written so far.
     text: String,
+    /// Tokens of the text that was handed out when the reply was whole.
+    written_estimate: u64,
     has_begun: bool,
     is_complete: bool,
 }
@@ -130,10 +133,11 @@ impl CallMeter<'_> {
         self.reported = usage;
     }
 
-    /// The reply is whole; its text so far.
+    /// The reply is whole; its text.
     pub(super) fn complete(&mut self) -> String {
         self.is_complete = true;
-        self.text.clone()
+        self.written_estimate = estimated_tokens(&self.text) as u64;
+        std::mem::take(&mut self.text)
     }
 
     /// The counters, and whether any of them is a guess.
@@ -147,7 +151,7 @@ impl CallMeter<'_> {
             tokens.input_tokens = Some(self.input_estimate);
             is_estimated = true;
         }
-        let written = estimated_tokens(&self.text) as u64;
+        let written = self.written_estimate + estimated_tokens(&self.text) as u64;
         let is_final = self.is_complete && tokens.output_tokens.is_some();
         // Until a reply is complete, a provider counts what it had written when it last counted.
         if !is_final {

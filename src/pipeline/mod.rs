@@ -29,6 +29,7 @@ mod store;
 mod suggestions;
 mod summary;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,6 +50,7 @@ use crate::config::{Limits, ModelPrice};
 use crate::conversations::ConversationStore;
 use crate::domain::conversation::{Conversation, StoredTurn};
 use crate::domain::ids::{ConversationId, RequestId};
+use crate::domain::principal::Principal;
 use crate::domain::question::Question;
 use crate::llm::LlmProvider;
 use crate::postgres::catalog::CatalogCache;
@@ -58,6 +60,10 @@ use crate::state::AuditLog;
 /// One accepted question on its way through the stages.
 #[derive(Debug, Clone)]
 pub struct Turn {
+    /// Who asks.
+    pub principal: Principal,
+    /// Where the question came from; `None` where there is no address.
+    pub client_address: Option<IpAddr>,
     /// The client's reference.
     pub request_id: RequestId,
     /// The conversation that it belongs to.

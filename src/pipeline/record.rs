@@ -107,8 +107,8 @@ impl TurnRecord {
             Engine::Offline => ("offline".to_owned(), String::new()),
         };
         AuditEntry {
-            principal: None,
-            client_address: None,
+            principal: (!turn.principal.is_anonymous()).then(|| turn.principal.to_string()),
+            client_address: turn.client_address,
             request_id: turn.request_id.clone(),
             conversation_id: turn.conversation_id,
             asked_at: turn.asked_at,

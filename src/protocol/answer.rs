@@ -1,10 +1,11 @@
 //! The answer to one question: the body of the REST reply and of the final `chat_response` frame.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 /// The answer. Field names are those of the Django app where it had them.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct AnswerBody {
     /// What the person is told.
     pub reply: String,
@@ -40,7 +41,7 @@ pub struct AnswerBody {
 }
 
 /// A column of the result.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ColumnBody {
     /// The output name.
     pub name: String,
@@ -50,7 +51,7 @@ pub struct ColumnBody {
 }
 
 /// A question back to the person.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ClarificationBody {
     /// What is asked.
     pub question: String,
@@ -59,7 +60,7 @@ pub struct ClarificationBody {
 }
 
 /// What backs an answer, drawn from the checked query and its rows, never from the model's words.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 pub struct EvidenceBody {
     /// Relations read, schema-qualified.
     pub tables: Vec<String>,
@@ -80,7 +81,7 @@ pub struct EvidenceBody {
 }
 
 /// Tokens of the turn; `null` where the provider did not say.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 pub struct UsageBody {
     /// Model calls made, retries included.
     pub calls: u32,
@@ -99,7 +100,7 @@ pub struct UsageBody {
 }
 
 /// An amount of money.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct CostBody {
     /// How much, to a billionth.
     pub amount: f64,

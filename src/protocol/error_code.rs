@@ -1,5 +1,8 @@
 //! Every error code on the wire, in one list, grouped by stage.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
 /// A stable name for what went wrong. Codes are only ever added.
@@ -196,6 +199,21 @@ impl ErrorCode {
 impl Serialize for ErrorCode {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
+    }
+}
+
+impl JsonSchema for ErrorCode {
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("ErrorCode")
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let codes: Vec<_> = Self::ALL.iter().map(|code| code.as_str()).collect();
+        json_schema!({
+            "description": "What went wrong, for programs. New codes may come.",
+            "type": "string",
+            "enum": codes,
+        })
     }
 }
 

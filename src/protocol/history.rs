@@ -1,12 +1,13 @@
 //! A conversation's history: the body of `GET /api/chat/conversations/{id}/`.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::answer::{ClarificationBody, ColumnBody};
 
 /// A conversation.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ConversationBody {
     /// Its name.
     pub conversation_id: String,
@@ -18,7 +19,7 @@ pub struct ConversationBody {
 }
 
 /// One question with what was answered. Rows are the first ones only, as many as the store keeps.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct TurnBody {
     /// The client's reference for the question.
     pub request_id: String,

@@ -1,22 +1,26 @@
 //! The JSON documents of the HTTP API beside the answer itself.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::error_code::ErrorCode;
 
 /// Every HTTP error, whatever its status.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct HttpErrorBody {
     /// A sentence for people.
     pub error: String,
     /// Stable, for programs.
     pub code: ErrorCode,
+    /// Milliseconds after which trying again makes sense, where that is known; `Retry-After` has them in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
     /// The value of `X-Request-Id`.
     pub request_id: String,
 }
 
 /// `GET /readyz`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ReadinessBody {
     /// `ready`, `degraded` (questions are answered, something beside them is not) or `not_ready`.
     pub status: &'static str,
@@ -25,7 +29,7 @@ pub struct ReadinessBody {
 }
 
 /// The state of one dependency.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct CheckBody {
     /// `database`, `store`, `provider` or `audit`.
     pub name: &'static str,
@@ -43,7 +47,7 @@ pub struct CheckBody {
 }
 
 /// `GET /healthz`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct HealthBody {
     /// Always `ok`: a process that cannot say so does not answer.
     pub status: &'static str,

@@ -8,6 +8,7 @@ pub mod close_code;
 pub mod error_code;
 pub mod history;
 pub mod http_body;
+pub mod json_schema;
 pub mod schema;
 pub mod schema_document;
 pub mod server_frame;

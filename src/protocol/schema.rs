@@ -1,10 +1,11 @@
 //! The schema as a client may see it: the body of `GET /api/chat/schema-info/`. Hidden relations and
 //! columns are counted, never named.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Everything that may be asked about.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct SchemaBody {
     /// The database's name.
     pub database: String,
@@ -21,7 +22,7 @@ pub struct SchemaBody {
 }
 
 /// A table or anything that is read like one.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct TableBody {
     /// The schema.
     pub schema: String,
@@ -42,7 +43,7 @@ pub struct TableBody {
 }
 
 /// A column of a table.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct SchemaColumnBody {
     /// The name.
     pub name: String,
@@ -58,7 +59,7 @@ pub struct SchemaColumnBody {
 }
 
 /// A foreign key.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct DependencyBody {
     /// `schema.name` of the table that points.
     pub from_table: String,
@@ -71,7 +72,7 @@ pub struct DependencyBody {
 }
 
 /// How much the policy hides.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct HiddenBody {
     /// Tables, views and the like.
     pub tables: usize,

@@ -1,12 +1,13 @@
 //! What the server sends, over the socket and as server-sent events.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::answer::AnswerBody;
 use super::error_code::ErrorCode;
 
 /// A frame to the client. Every frame about an accepted question carries a [`FrameHead`].
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ServerFrame {
     /// What the server is doing. Without a head on connect, with one as each stage begins.
@@ -74,7 +75,7 @@ pub enum ServerFrame {
 }
 
 /// What every frame about an accepted question carries.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FrameHead {
     /// The client's reference, or the one made for it.
     pub request_id: String,
@@ -85,7 +86,7 @@ pub struct FrameHead {
 }
 
 /// What went wrong, in an `error` frame.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ErrorBody {
     /// Stable, for programs.
     pub code: ErrorCode,
@@ -93,6 +94,9 @@ pub struct ErrorBody {
     pub message: String,
     /// Whether the same frame may be sent again as it is, after a pause.
     pub retryable: bool,
+    /// Milliseconds after which trying again makes sense, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
 }
 
 impl ServerFrame {

@@ -4,6 +4,7 @@
 //! Matches are exhaustive without a wildcard, so that a new variant cannot go out unmapped.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use crate::conversations::StoreError;
 use crate::domain::question::QuestionFault;
@@ -24,6 +25,8 @@ pub struct WireError {
     pub code: ErrorCode,
     /// A sentence for people.
     pub message: Cow<'static, str>,
+    /// Milliseconds after which trying again makes sense, where that is known.
+    pub retry_after_ms: Option<u64>,
 }
 
 impl WireError {
@@ -33,7 +36,15 @@ impl WireError {
         Self {
             code,
             message: message.into(),
+            retry_after_ms: None,
         }
+    }
+
+    /// Says when to come back.
+    #[must_use]
+    pub fn with_retry_after(mut self, pause: Duration) -> Self {
+        self.retry_after_ms = Some(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
+        self
     }
 
     /// The body of an `error` frame.
@@ -43,6 +54,7 @@ impl WireError {
             code: self.code,
             message: self.message.clone().into_owned(),
             retryable: is_retryable(self.code),
+            retry_after_ms: self.retry_after_ms,
         }
     }
 }

@@ -115,11 +115,14 @@ mod tests {
 
     use super::*;
     use crate::domain::ids::{ConversationId, RequestId};
+    use crate::domain::principal::Principal;
     use crate::domain::question::Question;
     use crate::pipeline::event::Stage;
 
     fn maker(stream: bool) -> FrameMaker {
         FrameMaker::new(&AcceptedQuestion {
+            principal: Principal::anonymous(),
+            client_address: None,
             request_id: RequestId::parse("r-1").expect("an id"),
             conversation_id: ConversationId::random(),
             question: Question::parse("How many?", 100).expect("a question"),

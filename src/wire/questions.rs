@@ -1,7 +1,11 @@
 //! A [`QueryFrame`] to an [`AcceptedQuestion`]: every check that a question passes at the door,
 //! the same for the socket and for REST.
 
+use std::net::IpAddr;
+
+use crate::domain::caller::Caller;
 use crate::domain::ids::{ConversationId, REQUEST_ID_BYTES_MAX, RequestId};
+use crate::domain::principal::Principal;
 use crate::domain::question::{Question, QuestionFault};
 use crate::protocol::client_frame::QueryFrame;
 use crate::protocol::error_code::ErrorCode;
@@ -11,6 +15,10 @@ use super::errors::WireError;
 /// A question that may be answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AcceptedQuestion {
+    /// Who asks.
+    pub principal: Principal,
+    /// Where the question came from; `None` where there is no address.
+    pub client_address: Option<IpAddr>,
     /// The client's reference, or a new one.
     pub request_id: RequestId,
     /// The conversation named by the client, or a new one.
@@ -21,12 +29,13 @@ pub struct AcceptedQuestion {
     pub stream: bool,
 }
 
-/// Checks a question. `request_id` stands in where the frame names none.
+/// Checks a question of `caller`. `request_id` stands in where the frame names none.
 ///
 /// # Errors
 /// The first fault found, as the client is to read it.
 pub fn accept(
     frame: QueryFrame,
+    caller: &Caller,
     request_id: impl FnOnce() -> RequestId,
     question_chars_max: usize,
 ) -> Result<AcceptedQuestion, WireError> {
@@ -41,6 +50,8 @@ pub fn accept(
     let text = frame.query.ok_or(QuestionFault::Blank)?;
     let question = Question::parse(&text, question_chars_max)?;
     Ok(AcceptedQuestion {
+        principal: caller.principal.clone(),
+        client_address: caller.address,
         request_id,
         conversation_id,
         question,
@@ -80,7 +91,7 @@ mod tests {
 
     fn check(body: &str) -> Result<AcceptedQuestion, ErrorCode> {
         let frame = QueryFrame::parse(body).expect("a readable frame");
-        accept(frame, RequestId::random, 20).map_err(|error| error.code)
+        accept(frame, &Caller::local(), RequestId::random, 20).map_err(|error| error.code)
     }
 
     #[test]

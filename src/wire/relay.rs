@@ -153,6 +153,8 @@ impl Relaying {
         }
         let (sender, events) = mpsc::channel(EVENTS_WAITING_MAX);
         let turn = Turn {
+            principal: question.principal,
+            client_address: question.client_address,
             request_id: question.request_id,
             conversation_id: question.conversation_id,
             question: question.question,

@@ -48,6 +48,35 @@ fn no_file_uses_a_layer_above_or_beside_its_own() {
 }
 
 #[test]
+fn every_file_of_tests_is_compiled() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let mut files = Vec::new();
+    collect(&folder, &mut files);
+    let forgotten: Vec<_> = files
+        .iter()
+        .filter(|file| {
+            let name = file.file_stem().expect("a name").to_string_lossy();
+            let is_of_folder = name == "mod" && file.parent() != Some(&folder);
+            let of = if is_of_folder {
+                file.parent().expect("a folder")
+            } else {
+                file.as_path()
+            };
+            let beside = of.parent().expect("a folder");
+            let declarer = if beside == folder {
+                beside.join("main.rs")
+            } else {
+                beside.join("mod.rs")
+            };
+            let declared = format!("mod {};", of.file_stem().expect("a name").to_string_lossy());
+            let text = std::fs::read_to_string(declarer).expect("UTF-8");
+            name != "main" && !text.lines().any(|line| line.ends_with(&declared))
+        })
+        .collect();
+    assert!(forgotten.is_empty(), "in no module: {forgotten:?}");
+}
+
+#[test]
 fn an_edge_upwards_is_noticed() {
     assert_eq!(
         used_layers("    let f: crate::http::Doors = crate::wire::x();"),

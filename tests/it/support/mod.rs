@@ -5,6 +5,7 @@ pub(crate) mod fake_provider;
 pub(crate) mod postgres;
 pub(crate) mod raw;
 pub(crate) mod redis;
+pub(crate) mod schemas;
 pub(crate) mod server;
 pub(crate) mod turns;
 pub(crate) mod web_socket;

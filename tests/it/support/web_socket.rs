@@ -10,6 +10,7 @@ use tokio_tungstenite::tungstenite::{
 };
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
+use super::schemas;
 use super::turns::PATIENCE;
 
 /// An open connection.
@@ -76,10 +77,14 @@ impl Socket {
         }
     }
 
-    /// The next frame.
+    /// The next frame, which must be as its published schema says.
     pub(crate) async fn frame(&mut self) -> Value {
         match self.message().await {
-            Some(Message::Text(text)) => serde_json::from_str(&text).expect("JSON"),
+            Some(Message::Text(text)) => {
+                let frame = serde_json::from_str(&text).expect("JSON");
+                schemas::assert_server_frame(&frame);
+                frame
+            }
             other => panic!("expected a frame, got {other:?}"),
         }
     }
