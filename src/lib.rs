@@ -1,7 +1,7 @@
 //! db-chat: ask a PostgreSQL database questions in plain English.
 //!
 //! The layers, top to bottom. A file may use its own layer and any below it, never one above, and
-//! never sideways between `llm`, `offline`, `postgres`, `conversations` and `state`.
+//! never sideways between `llm`, `offline`, `postgres`, `conversations`, `auth`, `limits` and `state`.
 
 // One file per command: arguments in, text or JSON out.
 pub mod cli;
@@ -33,8 +33,17 @@ pub mod postgres;
 // Where conversations live.
 pub mod conversations;
 
+// Who somebody is.
+pub mod auth;
+
+// How much anybody may have.
+pub mod limits;
+
 // db-chat's own tables.
 pub mod state;
+
+// The connection that instances share.
+pub mod redis;
 
 // Proves that a query only reads what it may.
 pub mod guard;
@@ -50,3 +59,11 @@ pub mod config;
 
 // Logs.
 pub mod telemetry;
+
+// Only this crate's own test build can switch the guard off, so the tests that do are part of it. They name the crate as all
+// others in `tests/` do.
+#[cfg(test)]
+extern crate self as db_chat;
+#[cfg(test)]
+#[path = "../tests/without_guard/mod.rs"]
+mod without_guard;

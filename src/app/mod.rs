@@ -1,5 +1,6 @@
 //! The composition root: puts the parts together, runs the server, stops it.
 
+mod admission;
 pub mod demo;
 pub mod private_postgres;
 mod role_check;
@@ -17,22 +18,17 @@ use actix_web::{App, HttpServer, web};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::auth::{AuthSetupError, Authenticator, Tickets};
 use crate::config::Config;
 use crate::connection::ConnectionContext;
-use crate::http::{Doors, OriginPatternError, envelop, routes};
+use crate::http::{DoorParts, Doors, OriginPatternError, envelop, routes};
+use crate::limits::QuestionRate;
 use crate::pipeline::background::Background;
 use crate::state::AuditLog;
 use crate::wire::relay::TurnRelay;
 
 pub use services::{Services, ServicesError};
 use shutdown::Lifecycle;
-
-/// For the head of a request to arrive.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long an HTTP connection may be idle: above the 60 seconds after which common load balancers drop
-/// theirs, so that it is never this side that drops one under a request.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// For the audit log's last rows to be written.
 const AUDIT_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -79,6 +75,22 @@ pub enum BuildError {
         /// What the role could do.
         reason: String,
     },
+    /// Others could reach the server, and nothing asks who they are.
+    #[error(
+        "listening on {bind}, which others can reach, is refused because anybody could ask: set DB_CHAT_API_KEYS \
+         (`db-chat key NAME` makes one) or DB_CHAT_JWT_JWKS_URL, or set DB_CHAT_ALLOW_UNAUTHENTICATED_ACCESS=true"
+    )]
+    Unauthenticated {
+        /// What was to be listened on.
+        bind: String,
+    },
+    /// Credentials cannot be checked.
+    #[error("keys or tokens cannot be checked")]
+    Auth {
+        /// Why.
+        #[source]
+        source: AuthSetupError,
+    },
     /// One of the allowed origins cannot be understood.
     #[error("DB_CHAT_ALLOWED_ORIGINS cannot be used")]
     Origins {
@@ -124,13 +136,23 @@ impl Application {
         };
         let listener = TcpListener::bind(bind).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
+        let authenticator = Authenticator::new(&config.auth, &config.limits)
+            .map_err(|source| BuildError::Auth { source })?;
+        let is_open = !authenticator.is_required() && !address.ip().to_canonical().is_loopback();
+        if is_open && !config.auth.allow_unauthenticated {
+            let bind = bind.clone();
+            return Err(BuildError::Unauthenticated { bind });
+        }
+        let redis_prefix = &config.conversations.redis_prefix;
+        let rate = QuestionRate::new(&config.limits, services.redis.clone(), redis_prefix);
+        let tickets = Tickets::new(services.redis, redis_prefix);
 
         let stop = CancellationToken::new();
         let abort = CancellationToken::new();
         let turns = TaskTracker::new();
         let connections = TaskTracker::new();
         let relay = TurnRelay::new(
-            services.run_turn,
+            admission::within_rate(services.run_turn, rate),
             tokio::runtime::Handle::current(),
             turns.clone(),
             abort.clone(),
@@ -141,14 +163,16 @@ impl Application {
             stop: stop.clone(),
             tasks: connections.clone(),
         };
-        let doors = Doors::new(
-            &config.server,
-            context,
-            services.store,
-            services.schema,
-            services.checks,
-        )
-        .map_err(|source| BuildError::Origins { source })?;
+        let parts = DoorParts {
+            connections: context,
+            authenticator,
+            tickets,
+            store: services.store,
+            schema: services.schema,
+            checks: services.checks,
+        };
+        let doors =
+            Doors::new(&config.server, parts).map_err(|source| BuildError::Origins { source })?;
         let doors = web::Data::new(doors);
 
         let write_timeout_ms = config.limits.write_timeout_ms;
@@ -158,8 +182,8 @@ impl Application {
                 .configure(routes(doors.clone()))
         })
         .on_connect(move |connection, _| bound_writes(connection, write_timeout_ms))
-        .client_request_timeout(HEAD_TIMEOUT)
-        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(Duration::from_millis(config.limits.head_timeout_ms))
+        .keep_alive(Duration::from_millis(config.limits.keep_alive_timeout_ms))
         // A client that closes its side has gone; its question is stopped.
         .h1_allow_half_closed(false)
         .shutdown_timeout(shutdown::WORKERS_SECONDS)

@@ -19,6 +19,7 @@ use crate::pipeline::{Engine, Pipeline, PipelineParts};
 use crate::postgres::catalog::CatalogCache;
 use crate::postgres::pool::{DatabasePool, PoolLimits, PoolSetupError, connection_options};
 use crate::protocol::error_code::ErrorCode;
+use crate::redis::{RedisConnection, RedisUrlError};
 use crate::state::{AuditLog, StateDatabase};
 use crate::wire::errors::{WireError, outcome_code};
 use crate::wire::relay::{RunTurn, chain};
@@ -39,6 +40,8 @@ pub struct Services {
     pub schema: SchemaSource,
     /// What `/readyz` asks.
     pub checks: Vec<Check>,
+    /// The connection that instances share; `None` where no Redis is configured.
+    pub redis: Option<RedisConnection>,
     /// The audit log, to be closed at the end; `None` where no state database is set.
     pub audit: Option<AuditLog>,
     /// What no answer waits for, to be dropped at the end.
@@ -86,8 +89,15 @@ pub enum ServicesError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The conversation store's settings.
+    /// The address of Redis.
     #[error("REDIS_URL cannot be used")]
+    Redis {
+        /// Why.
+        #[source]
+        source: RedisUrlError,
+    },
+    /// The conversation store's settings.
+    #[error("CONVERSATION_STORAGE_TYPE cannot be used")]
     Store {
         /// Why.
         #[source]
@@ -118,8 +128,10 @@ impl Services {
             .map_err(|source| ServicesError::Policy { source })?;
         let catalog = CatalogCache::new(pool.clone(), policy, SCHEMA_RECHECK);
         warm_up(&catalog).await;
-        let store = conversations::connect(&config.conversations, limits)
+        let redis = RedisConnection::open(&config.conversations, limits)
             .await
+            .map_err(|source| ServicesError::Redis { source })?;
+        let store = conversations::open(&config.conversations, limits, redis.as_ref())
             .map_err(|source| ServicesError::Store { source })?;
         let provider =
             llm::connect(&config.llm, limits).map_err(|source| ServicesError::Llm { source })?;
@@ -128,10 +140,12 @@ impl Services {
 
         let audit = audit_log(config).await?;
 
-        let checks = vec![
+        let fallback = provider.as_ref().and_then(|provider| provider.fallback());
+        let mut checks = vec![
             Check {
                 name: "database",
                 is_required: true,
+                instead: None,
                 kind: None,
                 model: None,
                 probe: Some(database_probe(catalog.clone())),
@@ -139,6 +153,7 @@ impl Services {
             Check {
                 name: "store",
                 is_required: true,
+                instead: None,
                 kind: Some(store.name()),
                 model: None,
                 probe: Some(store_probe(Arc::clone(&store))),
@@ -146,6 +161,7 @@ impl Services {
             Check {
                 name: "provider",
                 is_required: true,
+                instead: fallback.is_some().then_some("fallback"),
                 kind: Some(
                     provider
                         .as_ref()
@@ -159,11 +175,22 @@ impl Services {
             Check {
                 name: "audit",
                 is_required: false,
+                instead: None,
                 kind: None,
                 model: None,
                 probe: audit.clone().map(audit_probe),
             },
         ];
+        if let Some(fallback) = fallback {
+            checks.push(Check {
+                name: "fallback",
+                is_required: false,
+                instead: None,
+                kind: Some(fallback.name()),
+                model: Some(fallback.model().to_owned()),
+                probe: Some(provider_probe(fallback)),
+            });
+        }
         let background = Background::default();
         let pipeline = Pipeline::new(PipelineParts {
             engine: provider.map_or(Engine::Offline, Engine::Model),
@@ -191,6 +218,7 @@ impl Services {
                 Box::pin(async move { catalog.snapshot().await })
             }),
             checks,
+            redis,
             audit,
             background,
         })

@@ -1,4 +1,4 @@
-//! `db-chat doctor`: what is reachable, what the database role could do without the guard, and the SQL that closes it.
+//! `db-chat doctor`: what is reachable (each provider by one tiny call), what the database role could do without the guard, and the SQL that closes it.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -10,12 +10,14 @@ use serde_json::json;
 
 use super::snapshot::connect;
 use crate::config::Config;
+use crate::conversations;
 use crate::domain::schema::Snapshot;
+use crate::llm::examine::{self, Examined};
 use crate::postgres::QueryError;
 use crate::postgres::catalog::CatalogCache;
 use crate::postgres::pool::DatabasePool;
 use crate::postgres::posture::{self, Finding, Posture};
-use crate::{conversations, llm};
+use crate::redis::RedisConnection;
 
 /// Checks the database role, the model and the conversation store.
 #[derive(Debug, Args)]
@@ -23,8 +25,10 @@ use crate::{conversations, llm};
 Examples:
   db-chat doctor
   db-chat doctor --json | jq '.findings[].code'
+  db-chat doctor --json | jq '.parts[] | select(.reachable | not)'
 
 Exits with 1 if anything is unsafe or cannot be reached; advice alone does not count.
+Each language model that is configured gets one tiny call, which costs a few tokens.
 It names hidden tables and columns: it is for operators.")]
 pub struct DoctorArgs {
     /// Print one JSON document
@@ -36,7 +40,16 @@ pub struct DoctorArgs {
 struct Part {
     name: &'static str,
     detail: String,
-    fault: Option<String>,
+    fault: Option<Fault>,
+}
+
+/// Why a part cannot be used.
+struct Fault {
+    /// What is to be looked at, for programs; of a provider only.
+    code: Option<&'static str>,
+    message: String,
+    /// What the other side said, beside what it means.
+    said: Option<String>,
 }
 
 struct Report {
@@ -71,17 +84,29 @@ pub async fn run(
     }
     pool.close().await;
 
-    match llm::connect(&config.llm, &config.limits).context("the language model cannot be used")? {
-        Some(provider) => {
-            let reached = provider.reachable().await;
-            let detail = format!("{} {}", provider.name(), provider.model());
-            report.add("provider", detail, reached.err().map(|error| chain(&error)));
-        }
-        None => report.add("provider", "offline".to_owned(), None),
+    let examined = examine::examine_all(&config.llm, &config.limits)
+        .await
+        .context("the language model cannot be used")?;
+    if examined.is_empty() {
+        report.add("provider", "offline".to_owned(), None);
     }
-    let store = conversations::connect(&config.conversations, &config.limits)
+    for Examined { role, model, fault } in examined {
+        let detail = format!("{} {}", model.provider, model.model);
+        let fault = fault.map(|fault| Fault {
+            code: Some(fault.kind.code()),
+            message: fault.advice,
+            said: Some(fault.said),
+        });
+        report.parts.push(Part {
+            name: role,
+            detail,
+            fault,
+        });
+    }
+    let redis = RedisConnection::open(&config.conversations, &config.limits)
         .await
         .context("REDIS_URL cannot be used")?;
+    let store = conversations::open(&config.conversations, &config.limits, redis.as_ref())?;
     let reached = store.reachable().await;
     let detail = store.name().to_owned();
     report.add("store", detail, reached.err().map(|error| chain(&error)));
@@ -105,6 +130,11 @@ async fn look(
 
 impl Report {
     fn add(&mut self, name: &'static str, detail: String, fault: Option<String>) {
+        let fault = fault.map(|message| Fault {
+            code: None,
+            message,
+            said: None,
+        });
         self.parts.push(Part {
             name,
             detail,
@@ -122,11 +152,14 @@ impl Report {
             .parts
             .iter()
             .map(|part| {
+                let fault = part.fault.as_ref();
                 json!({
                     "name": part.name,
                     "detail": part.detail,
-                    "reachable": part.fault.is_none(),
-                    "fault": part.fault,
+                    "reachable": fault.is_none(),
+                    "fault": fault.map(|fault| &fault.message),
+                    "code": fault.and_then(|fault| fault.code),
+                    "said": fault.and_then(|fault| fault.said.as_ref()),
                 })
             })
             .collect();
@@ -149,7 +182,13 @@ impl Report {
         for part in &self.parts {
             match &part.fault {
                 None => writeln!(output, "ok      {}: {}", part.name, part.detail)?,
-                Some(fault) => writeln!(output, "DOWN    {}: {} {fault}", part.name, part.detail)?,
+                Some(fault) => {
+                    let message = &fault.message;
+                    writeln!(output, "DOWN    {}: {} {message}", part.name, part.detail)?;
+                    if let Some(said) = &fault.said {
+                        writeln!(output, "        ({said})")?;
+                    }
+                }
             }
         }
         for finding in &self.findings {

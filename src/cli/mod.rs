@@ -8,6 +8,7 @@ mod demo;
 pub mod doctor;
 pub mod grants;
 pub mod guard;
+mod key;
 pub mod schema;
 mod serve;
 mod server;
@@ -63,6 +64,8 @@ enum Command {
     Guard(guard::GuardArgs),
     /// Print the SQL that makes a database role with exactly the rights that the policy needs
     Grants(grants::GrantsArgs),
+    /// Make an API key
+    Key(key::KeyArgs),
     /// Say what is reachable and what the database role could do
     Doctor(doctor::DoctorArgs),
 }
@@ -105,6 +108,7 @@ fn load(settings: &SettingArgs, command: &Command) -> anyhow::Result<Config> {
         | Command::Schema(_)
         | Command::Guard(_)
         | Command::Grants(_)
+        | Command::Key(_)
         | Command::Doctor(_) => None,
     };
     if let Some(bind) = bind {
@@ -133,6 +137,7 @@ fn run(command: Command, mut config: Config) -> anyhow::Result<ExitCode> {
             Command::Ask(args) => ask::run(args, config).await,
             Command::Schema(args) => schema::run(args, &config, BufWriter::new(stdout())).await,
             Command::Grants(args) => grants::run(args, &config, BufWriter::new(stdout())).await,
+            Command::Key(args) => key::run(&args, BufWriter::new(stdout())),
             Command::Doctor(args) => doctor::run(args, &config, BufWriter::new(stdout())).await,
             Command::Guard(args) => {
                 let input = BufReader::new(stdin());

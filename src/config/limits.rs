@@ -21,6 +21,9 @@ pub struct Limits {
     pub statement_timeout_ms: u64,
     /// PostgreSQL's `idle_in_transaction_session_timeout`.
     pub idle_in_transaction_timeout_ms: u64,
+    /// PostgreSQL's own estimate of what a query costs, in the units of `EXPLAIN`, above which it is not run; `None`: no
+    /// query is estimated. There is no good default: it depends on the machine and on how much is too much for it.
+    pub query_cost_max: Option<u64>,
     /// Connections to the database being asked.
     pub pool_connections_max: usize,
     /// How long a question waits for one of them.
@@ -47,10 +50,23 @@ pub struct Limits {
     pub llm_first_token_timeout_ms: u64,
     /// Between two pieces of a reply.
     pub llm_idle_timeout_ms: u64,
-    /// For one call with all its retries.
+    /// For one call with its wait in the queue, all its retries and its fallback.
     pub llm_total_timeout_ms: u64,
-    /// Retries of one call, before its first token.
+    /// Retries of one call, before its first token; 0, which the setting spells `off`, is none.
     pub llm_retries_max: u32,
+    /// Calls that one provider works on at once. Hosted providers limit tokens rather than calls; a model server of one's own wants
+    /// as few as it can hold.
+    pub llm_concurrent_calls_max: usize,
+    /// Calls that wait for a place at one provider; one more fails at once.
+    pub llm_queue_calls_max: usize,
+    /// For that wait.
+    pub llm_queue_timeout_ms: u64,
+    /// Failures of a provider in a row after which it is not asked for a while: more than the tries of one call.
+    pub llm_breaker_failures_max: u32,
+    /// The same if more than this many percent of the last 20 tries failed; 100 leaves it to the failures in a row.
+    pub llm_breaker_failure_percent_max: u32,
+    /// How long such a provider is not asked.
+    pub llm_breaker_open_ms: u64,
     /// Tokens that the model may write in one call, thinking included.
     pub llm_output_tokens_max: u32,
     /// Bytes of the text of one reply; a larger one is a provider gone wild, and an error.
@@ -69,6 +85,22 @@ pub struct Limits {
     pub questions_in_flight_max: usize,
     /// Open WebSocket connections of this process.
     pub connections_max: usize,
+    /// Open WebSocket connections of one principal; does not count for nobody in particular.
+    pub connections_per_principal_max: usize,
+    /// Open WebSocket connections from one address; of IPv6, from one network of 64 bits, which one subscriber commonly has.
+    pub connections_per_address_max: usize,
+    /// Questions a minute of one principal, over all instances; of nobody in particular, from one address.
+    pub questions_per_minute_max: u32,
+    /// For the head of a request to arrive, a socket's handshake included.
+    pub head_timeout_ms: u64,
+    /// For the body to arrive after the head. A question is a few hundred bytes; a client that dribbles must not hold a place for
+    /// longer.
+    pub body_timeout_ms: u64,
+    /// How long an HTTP connection may be idle: above the 60 seconds after which common load balancers drop
+    /// theirs, so that it is never this side that drops one under a request.
+    pub keep_alive_timeout_ms: u64,
+    /// Between two fetches of the keys of the tokens' issuer, however many tokens name keys that are not known.
+    pub jwks_fetch_pause_ms: u64,
     /// For answers in flight when the server is told to stop.
     pub shutdown_timeout_ms: u64,
 }
@@ -85,6 +117,7 @@ impl Default for Limits {
             result_bytes_max: 4_194_304,
             statement_timeout_ms: 15_000,
             idle_in_transaction_timeout_ms: 5_000,
+            query_cost_max: None,
             pool_connections_max: 16,
             pool_wait_timeout_ms: 5_000,
             schema_context_tokens_max: 8_000,
@@ -100,6 +133,12 @@ impl Default for Limits {
             llm_idle_timeout_ms: 30_000,
             llm_total_timeout_ms: 120_000,
             llm_retries_max: 2,
+            llm_concurrent_calls_max: 128,
+            llm_queue_calls_max: 1_000,
+            llm_queue_timeout_ms: 30_000,
+            llm_breaker_failures_max: 5,
+            llm_breaker_failure_percent_max: 50,
+            llm_breaker_open_ms: 15_000,
             llm_output_tokens_max: 8_192,
             llm_reply_bytes_max: 1_048_576,
             repairs_max: 2,
@@ -109,6 +148,13 @@ impl Default for Limits {
             write_timeout_ms: 10_000,
             questions_in_flight_max: 4,
             connections_max: 10_000,
+            connections_per_principal_max: 100,
+            connections_per_address_max: 100,
+            questions_per_minute_max: 60,
+            head_timeout_ms: 10_000,
+            body_timeout_ms: 10_000,
+            keep_alive_timeout_ms: 75_000,
+            jwks_fetch_pause_ms: 10_000,
             shutdown_timeout_ms: 25_000,
         }
     }

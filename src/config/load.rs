@@ -6,10 +6,9 @@ use secrecy::SecretString;
 
 use super::error::{ConfigError, ConfigFault, Source};
 use super::layers::Layers;
-use super::prices;
 use super::{
-    Config, ConversationsConfig, DatabaseConfig, Limits, LlmConfig, LogConfig, ModelPrice,
-    PolicyConfig, ProviderConfig, ProviderKind, ServerConfig, StateConfig, StorageKind,
+    Config, ConversationsConfig, DatabaseConfig, Limits, LogConfig, PolicyConfig, StateConfig,
+    StorageKind, auth, llm, server,
 };
 
 /// Found in the working directory when no file is named.
@@ -74,12 +73,13 @@ pub fn resolve(
         layers.add_flag(name, value.clone());
     }
     let config = Config {
-        server: server(&mut layers),
+        server: server::read(&mut layers),
+        auth: auth::read(&mut layers),
         database: DatabaseConfig {
             url: secret(&layers, "DATABASE_URL"),
             allow_unsafe_role: boolean(&mut layers, "DB_CHAT_ALLOW_UNSAFE_ROLE"),
         },
-        llm: llm(&mut layers),
+        llm: llm::read(&mut layers),
         policy: PolicyConfig {
             allowed_tables: text(&layers, "ALLOWED_TABLES"),
             allowed_models: text(&layers, "ALLOWED_MODELS"),
@@ -102,96 +102,6 @@ pub fn resolve(
         Err(ConfigError {
             faults: layers.faults,
         })
-    }
-}
-
-fn server(layers: &mut Layers) -> ServerConfig {
-    let bind = text(layers, "DB_CHAT_BIND");
-    let port = bind.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
-    if !matches!(port, Some(Ok(_))) {
-        layers.reject(
-            "DB_CHAT_BIND",
-            "must be host:port, e.g. 127.0.0.1:8080 or [::1]:8080",
-        );
-    }
-    let allowed_origins = list(&text(layers, "DB_CHAT_ALLOWED_ORIGINS"));
-    for origin in &allowed_origins {
-        let rest = origin
-            .strip_prefix("https://")
-            .or_else(|| origin.strip_prefix("http://"));
-        if rest.is_none_or(|host| host.is_empty() || host.contains('/')) {
-            let problem = format!(
-                "{origin:?} must be a scheme and a host without a path, e.g. https://app.example.com"
-            );
-            layers.reject("DB_CHAT_ALLOWED_ORIGINS", problem);
-        }
-    }
-    ServerConfig {
-        bind,
-        enable_websockets: boolean(layers, "DB_CHAT_ENABLE_WEBSOCKETS"),
-        allowed_origins,
-    }
-}
-
-fn llm(layers: &mut Layers) -> LlmConfig {
-    let anthropic = provider(layers, "ANTHROPIC");
-    let openai = provider(layers, "OPENAI");
-    let default_base_url = layers
-        .get("OPENAI_BASE_URL")
-        .is_none_or(|value| value.source == Source::Default);
-    let provider = match text(layers, "LLM_PROVIDER").to_ascii_lowercase().as_str() {
-        "anthropic" => ProviderKind::Anthropic,
-        "openai" => ProviderKind::OpenAi,
-        "offline" => ProviderKind::Offline,
-        "" if anthropic.api_key.is_some() => ProviderKind::Anthropic,
-        // A compatible server of one's own may want no key: naming it is enough.
-        "" if openai.api_key.is_some() || !default_base_url => ProviderKind::OpenAi,
-        "" => ProviderKind::Offline,
-        _ => {
-            layers.reject("LLM_PROVIDER", "must be anthropic, openai or offline");
-            ProviderKind::Offline
-        }
-    };
-    if provider == ProviderKind::Anthropic && anthropic.api_key.is_none() {
-        layers.reject(
-            "ANTHROPIC_API_KEY",
-            "must be set when LLM_PROVIDER is anthropic",
-        );
-    }
-    if provider == ProviderKind::OpenAi && openai.api_key.is_none() && default_base_url {
-        let problem = "must be set when LLM_PROVIDER is openai, unless OPENAI_BASE_URL names a server that needs none";
-        layers.reject("OPENAI_API_KEY", problem);
-    }
-    LlmConfig {
-        provider,
-        anthropic,
-        openai,
-        prompts_dir: optional(layers, "DB_CHAT_PROMPTS_DIR").map(PathBuf::from),
-        reply_language: optional(layers, "DB_CHAT_REPLY_LANGUAGE"),
-        prices: model_prices(layers),
-    }
-}
-
-fn model_prices(layers: &mut Layers) -> Vec<ModelPrice> {
-    prices::parse(&text(layers, "DB_CHAT_LLM_PRICES")).unwrap_or_else(|problem| {
-        layers.reject("DB_CHAT_LLM_PRICES", problem);
-        Vec::new()
-    })
-}
-
-fn provider(layers: &mut Layers, prefix: &str) -> ProviderConfig {
-    let base_url_name = format!("{prefix}_BASE_URL");
-    let base_url = text(layers, &base_url_name);
-    if !base_url.starts_with("https://") && !base_url.starts_with("http://") {
-        layers.reject(&base_url_name, "must begin with https:// or http://");
-    }
-    ProviderConfig {
-        api_key: secret(layers, &format!("{prefix}_API_KEY")),
-        model: text(layers, &format!("{prefix}_MODEL")),
-        base_url: base_url.trim_end_matches('/').to_owned(),
-        tokens_max_field: text(layers, &format!("{prefix}_TOKENS_MAX_FIELD")),
-        prompt_cache_key: boolean(layers, &format!("{prefix}_PROMPT_CACHE_KEY")),
-        api_version: text(layers, &format!("{prefix}_VERSION")),
     }
 }
 
@@ -243,6 +153,8 @@ fn limits(layers: &mut Layers) -> Limits {
         result_bytes_max: limit(layers, "RESULT_BYTES_MAX"),
         statement_timeout_ms: limit(layers, "STATEMENT_TIMEOUT_MS"),
         idle_in_transaction_timeout_ms: limit(layers, "IDLE_IN_TRANSACTION_TIMEOUT_MS"),
+        query_cost_max: optional(layers, "DB_CHAT_QUERY_COST_MAX")
+            .map(|_| limit(layers, "QUERY_COST_MAX")),
         pool_connections_max: limit(layers, "POOL_CONNECTIONS_MAX"),
         pool_wait_timeout_ms: limit(layers, "POOL_WAIT_TIMEOUT_MS"),
         schema_context_tokens_max: limit(layers, "SCHEMA_CONTEXT_TOKENS_MAX"),
@@ -257,16 +169,29 @@ fn limits(layers: &mut Layers) -> Limits {
         llm_first_token_timeout_ms: limit(layers, "LLM_FIRST_TOKEN_TIMEOUT_MS"),
         llm_idle_timeout_ms: limit(layers, "LLM_IDLE_TIMEOUT_MS"),
         llm_total_timeout_ms: limit(layers, "LLM_TOTAL_TIMEOUT_MS"),
-        llm_retries_max: limit(layers, "LLM_RETRIES_MAX"),
+        llm_retries_max: limit_or_off(layers, "LLM_RETRIES_MAX"),
+        llm_concurrent_calls_max: limit(layers, "LLM_CONCURRENT_CALLS_MAX"),
+        llm_queue_calls_max: limit(layers, "LLM_QUEUE_CALLS_MAX"),
+        llm_queue_timeout_ms: limit(layers, "LLM_QUEUE_TIMEOUT_MS"),
+        llm_breaker_failures_max: limit(layers, "LLM_BREAKER_FAILURES_MAX"),
+        llm_breaker_failure_percent_max: limit(layers, "LLM_BREAKER_FAILURE_PERCENT_MAX"),
+        llm_breaker_open_ms: limit(layers, "LLM_BREAKER_OPEN_MS"),
         llm_output_tokens_max: limit(layers, "LLM_OUTPUT_TOKENS_MAX"),
         llm_reply_bytes_max: limit(layers, "LLM_REPLY_BYTES_MAX"),
-        repairs_max: limit(layers, "REPAIRS_MAX"),
+        repairs_max: limit_or_off(layers, "REPAIRS_MAX"),
         ping_interval_ms: limit(layers, "PING_INTERVAL_MS"),
         pong_timeout_ms: limit(layers, "PONG_TIMEOUT_MS"),
         outbox_bytes_max: limit(layers, "OUTBOX_BYTES_MAX"),
         write_timeout_ms: limit(layers, "WRITE_TIMEOUT_MS"),
         questions_in_flight_max: limit(layers, "QUESTIONS_IN_FLIGHT_MAX"),
         connections_max: limit(layers, "CONNECTIONS_MAX"),
+        connections_per_principal_max: limit(layers, "CONNECTIONS_PER_PRINCIPAL_MAX"),
+        connections_per_address_max: limit(layers, "CONNECTIONS_PER_ADDRESS_MAX"),
+        questions_per_minute_max: limit(layers, "QUESTIONS_PER_MINUTE_MAX"),
+        head_timeout_ms: limit(layers, "HEAD_TIMEOUT_MS"),
+        body_timeout_ms: limit(layers, "BODY_TIMEOUT_MS"),
+        keep_alive_timeout_ms: limit(layers, "KEEP_ALIVE_TIMEOUT_MS"),
+        jwks_fetch_pause_ms: limit(layers, "JWKS_FETCH_PAUSE_MS"),
         shutdown_timeout_ms: limit(layers, "SHUTDOWN_TIMEOUT_MS"),
     };
     // PostgreSQL keeps its timeouts in 31 bits and refuses what is larger, with every query.
@@ -293,6 +218,12 @@ fn limits(layers: &mut Layers) -> Limits {
             "must be more than PING_INTERVAL_MS, or every connection is cut between two pings",
         );
     }
+    if limits.llm_breaker_failure_percent_max > 100 {
+        layers.reject(
+            "DB_CHAT_LLM_BREAKER_FAILURE_PERCENT_MAX",
+            "must not be more than 100",
+        );
+    }
     if limits.cell_bytes_max > limits.result_bytes_max {
         layers.reject(
             "DB_CHAT_CELL_BYTES_MAX",
@@ -306,7 +237,22 @@ fn limit<N: TryFrom<u64> + Default>(layers: &mut Layers, name: &str) -> N {
     number(layers, &format!("DB_CHAT_{name}"), 1)
 }
 
-fn number<N: TryFrom<u64> + Default>(layers: &mut Layers, name: &str, least: u64) -> N {
+/// A count that can be switched off, which is said with a word: zero is too easily meant as "unlimited".
+fn limit_or_off(layers: &mut Layers, name: &str) -> u32 {
+    let name = format!("DB_CHAT_{name}");
+    if text(layers, &name).eq_ignore_ascii_case("off") {
+        return 0;
+    }
+    match text(layers, &name).replace('_', "").parse::<u32>() {
+        Ok(count @ 1..) => count,
+        Ok(0) | Err(_) => {
+            layers.reject(&name, "must be a whole number of at least 1, or off");
+            0
+        }
+    }
+}
+
+pub(super) fn number<N: TryFrom<u64> + Default>(layers: &mut Layers, name: &str, least: u64) -> N {
     let parsed = text(layers, name)
         .replace('_', "")
         .parse::<u64>()
@@ -327,7 +273,7 @@ fn number<N: TryFrom<u64> + Default>(layers: &mut Layers, name: &str, least: u64
     N::default()
 }
 
-fn boolean(layers: &mut Layers, name: &str) -> bool {
+pub(super) fn boolean(layers: &mut Layers, name: &str) -> bool {
     match text(layers, name).to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => true,
         "false" | "0" | "no" | "off" | "" => false,
@@ -338,22 +284,22 @@ fn boolean(layers: &mut Layers, name: &str) -> bool {
     }
 }
 
-fn text(layers: &Layers, name: &str) -> String {
+pub(super) fn text(layers: &Layers, name: &str) -> String {
     layers
         .get(name)
         .map(|value| value.text.clone())
         .unwrap_or_default()
 }
 
-fn optional(layers: &Layers, name: &str) -> Option<String> {
+pub(super) fn optional(layers: &Layers, name: &str) -> Option<String> {
     layers.get(name).map(|value| value.text.clone())
 }
 
-fn secret(layers: &Layers, name: &str) -> Option<SecretString> {
+pub(super) fn secret(layers: &Layers, name: &str) -> Option<SecretString> {
     optional(layers, name).map(SecretString::from)
 }
 
-fn list(text: &str) -> Vec<String> {
+pub(super) fn list(text: &str) -> Vec<String> {
     text.split(',')
         .map(str::trim)
         .filter(|item| !item.is_empty())
@@ -362,12 +308,13 @@ fn list(text: &str) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use secrecy::ExposeSecret;
 
+    use super::super::ProviderKind;
     use super::*;
 
-    fn check(
+    pub(in crate::config) fn check(
         file: &str,
         variables: &[(&str, &str)],
         flags: &[(&str, &str)],
@@ -409,6 +356,20 @@ mod tests {
         assert_eq!(config.limits.rows_max, 8);
         assert_eq!(config.limits.model_rows_max, 3);
         assert_eq!(config.policy.allowed_tables, "a,b");
+        assert_eq!(config.limits.query_cost_max, None);
+    }
+
+    #[test]
+    fn a_limit_that_is_off_is_not_a_limit_of_zero() {
+        let cost = |text: &str| {
+            check("", &[("DB_CHAT_QUERY_COST_MAX", text)], &[])
+                .map(|config| config.limits.query_cost_max)
+        };
+        assert_eq!(cost(""), Ok(None));
+        assert_eq!(cost("1_000_000"), Ok(Some(1_000_000)));
+        for faulty in ["0", "none", "-1", "1.5"] {
+            assert!(cost(faulty).is_err(), "{faulty}");
+        }
     }
 
     #[test]
@@ -454,23 +415,17 @@ mod tests {
     }
 
     #[test]
-    fn the_provider_follows_the_key_that_is_set() {
-        let provider = |variables: &[(&str, &str)]| {
-            check("", variables, &[]).map(|config| config.llm.provider)
+    fn what_can_be_switched_off_is_switched_off_with_a_word() {
+        let retries = |text: &str| {
+            check("", &[("DB_CHAT_LLM_RETRIES_MAX", text)], &[])
+                .map(|config| config.limits.llm_retries_max)
         };
-        assert_eq!(
-            provider(&[("OPENAI_API_KEY", "k")]),
-            Ok(ProviderKind::OpenAi)
-        );
-        assert_eq!(
-            provider(&[("OPENAI_API_KEY", "k"), ("ANTHROPIC_API_KEY", "k")]),
-            Ok(ProviderKind::Anthropic)
-        );
-        assert_eq!(
-            provider(&[("OPENAI_BASE_URL", "http://127.0.0.1:11434/v1")]),
-            Ok(ProviderKind::OpenAi)
-        );
-        assert!(provider(&[("LLM_PROVIDER", "openai")]).is_err());
+        assert_eq!(retries("off"), Ok(0));
+        assert_eq!(retries("3"), Ok(3));
+        assert!(retries("0").expect_err("zero").contains("or off"));
+        let config = check("[limits]\nrepairs_max = \"off\"", &[], &[]).expect("valid");
+        assert_eq!(config.limits.repairs_max, 0);
+        assert!(check("", &[("DB_CHAT_ROWS_MAX", "off")], &[]).is_err());
     }
 
     #[test]

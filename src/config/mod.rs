@@ -1,26 +1,32 @@
 //! The settings: one [`Config`], read once by `cli` and handed down in sections.
 
+mod auth;
 pub mod error;
 mod layers;
 pub mod limits;
+mod llm;
 mod load;
 mod prices;
-
-use std::path::PathBuf;
+mod server;
 
 use secrecy::SecretString;
 
+pub use auth::{ApiKeyEntry, AuthConfig, JwtConfig, JwtKeys};
 pub use error::ConfigError;
 pub use layers::{DEFAULT_TOML, setting_names};
 pub use limits::Limits;
+pub use llm::{FallbackConfig, LlmConfig, OpenAiApi, ProviderConfig, ProviderKind};
 pub use load::{load, resolve};
 pub use prices::ModelPrice;
+pub use server::ServerConfig;
 
 /// Every setting of db-chat, checked.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The HTTP and WebSocket door.
     pub server: ServerConfig,
+    /// Who may come in.
+    pub auth: AuthConfig,
     /// The database to ask.
     pub database: DatabaseConfig,
     /// The model.
@@ -39,17 +45,6 @@ pub struct Config {
     pub notices: Vec<String>,
 }
 
-/// The HTTP and WebSocket door.
-#[derive(Debug, Clone)]
-pub struct ServerConfig {
-    /// `host:port` to listen on; port 0 takes a free one.
-    pub bind: String,
-    /// Whether `/ws/…` exists.
-    pub enable_websockets: bool,
-    /// Browser origins that may open the socket or call the API, beside the server's own.
-    pub allowed_origins: Vec<String>,
-}
-
 /// The database to ask.
 #[derive(Debug, Clone)]
 pub struct DatabaseConfig {
@@ -57,51 +52,6 @@ pub struct DatabaseConfig {
     pub url: Option<SecretString>,
     /// Whether to listen beyond this machine with a role that could change data.
     pub allow_unsafe_role: bool,
-}
-
-/// The model.
-#[derive(Debug, Clone)]
-pub struct LlmConfig {
-    /// Which engine writes the SQL.
-    pub provider: ProviderKind,
-    /// Anthropic's Messages API.
-    pub anthropic: ProviderConfig,
-    /// OpenAI's Chat Completions API, or a server that speaks it.
-    pub openai: ProviderConfig,
-    /// A directory whose templates replace the built-in ones of the same name.
-    pub prompts_dir: Option<PathBuf>,
-    /// The language that answers are written in, as a word for the model, e.g. `English`; `None`: the question's own.
-    pub reply_language: Option<String>,
-    /// What models cost; a model that is not there has no known price.
-    pub prices: Vec<ModelPrice>,
-}
-
-/// Which engine writes the SQL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ProviderKind {
-    /// Anthropic's Messages API.
-    Anthropic,
-    /// OpenAI's Chat Completions API.
-    OpenAi,
-    /// No model: the engine in `offline`.
-    Offline,
-}
-
-/// How to reach one provider.
-#[derive(Debug, Clone)]
-pub struct ProviderConfig {
-    /// The key; a compatible server may need none.
-    pub api_key: Option<SecretString>,
-    /// The model's name.
-    pub model: String,
-    /// Up to and including the version, without a slash at the end, e.g. `https://api.openai.com/v1`.
-    pub base_url: String,
-    /// The request field that caps the reply: `max_tokens` or `max_completion_tokens` (OpenAI dialect only).
-    pub tokens_max_field: String,
-    /// Whether requests name their stable prefix in `prompt_cache_key` (OpenAI dialect only).
-    pub prompt_cache_key: bool,
-    /// Value of the `anthropic-version` header (Anthropic only).
-    pub api_version: String,
 }
 
 /// What may be seen.

@@ -13,12 +13,12 @@ mod socket;
 
 use actix_web::dev;
 use actix_web::{HttpRequest, HttpResponse};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Limits;
 use crate::domain::caller::Caller;
+use crate::limits::ConnectionPermit;
 use crate::wire::relay::TurnRelay;
 
 use actor::Actor;
@@ -47,7 +47,7 @@ pub async fn open(
     payload: dev::Payload,
     context: &ConnectionContext,
     caller: Caller,
-    permit: OwnedSemaphorePermit,
+    permit: ConnectionPermit,
 ) -> Result<HttpResponse, actix_web::Error> {
     let outbox = Outbox::new(context.limits.outbox_bytes_max);
     let (response, reader) = socket::upgrade(

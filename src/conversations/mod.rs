@@ -2,10 +2,8 @@
 
 mod codec;
 pub mod error;
-mod keys;
 mod memory;
 mod redis;
-mod redis_url;
 mod retention;
 
 use std::sync::Arc;
@@ -15,10 +13,17 @@ use async_trait::async_trait;
 pub use error::StoreError;
 
 use crate::config::{ConversationsConfig, Limits, StorageKind};
-use crate::domain::conversation::{Conversation, StoredTurn, Summary};
+use crate::domain::conversation::{Conversation, ConversationSummary, StoredTurn, Summary};
 use crate::domain::ids::ConversationId;
+use crate::domain::principal::Principal;
+use crate::domain::title::Title;
+use crate::redis::RedisConnection;
 
-/// A place for conversations. Every call has a deadline of its own.
+/// Conversations in one list. More than a person looks through; the others are there and can be used by their ids.
+pub const LISTED_MAX: usize = 100;
+
+/// A place for conversations. Each belongs to whoever began it, and every call is on somebody's behalf: the store itself
+/// refuses what is of somebody else. Every call has a deadline of its own.
 #[async_trait]
 pub trait ConversationStore: Send + Sync + 'static {
     /// `memory` or `redis`, for logs and `/readyz`.
@@ -28,32 +33,65 @@ pub trait ConversationStore: Send + Sync + 'static {
     /// Renews its time to live.
     ///
     /// # Errors
-    /// The store cannot be reached, or holds something that cannot be read.
-    async fn load(&self, id: ConversationId) -> Result<Option<Conversation>, StoreError>;
+    /// The conversation is of somebody else, the store cannot be reached, or it holds something that cannot be read.
+    async fn load(
+        &self,
+        owner: &Principal,
+        id: ConversationId,
+    ) -> Result<Option<Conversation>, StoreError>;
 
     /// Appends one turn, creating the conversation if needed, and renews its time to live. All or
     /// nothing: a reader sees the whole turn or none of it. Oldest turns go once a limit is passed; of
     /// a turn that is over the byte limit by itself, rows of its result are left out from the end.
     ///
     /// # Errors
-    /// The store cannot be reached; then nothing was stored, or the whole turn.
+    /// The conversation is of somebody else, and nothing was stored; or the store cannot be reached, and nothing was
+    /// stored, or the whole turn.
     ///
     /// # Cancel safety
     /// Dropped midway, the turn is stored whole or not at all, and nothing tells which.
-    async fn append(&self, id: ConversationId, turn: StoredTurn) -> Result<(), StoreError>;
+    async fn append(
+        &self,
+        owner: &Principal,
+        id: ConversationId,
+        turn: StoredTurn,
+    ) -> Result<(), StoreError>;
+
+    /// Gives a conversation another title, and renews its time to live; `false` when there is none.
+    ///
+    /// # Errors
+    /// The conversation is of somebody else, or the store cannot be reached.
+    async fn rename(
+        &self,
+        owner: &Principal,
+        id: ConversationId,
+        title: &Title,
+    ) -> Result<bool, StoreError>;
 
     /// Keeps a summary in place of the one before; `false` where the conversation is not there any more, and then nothing is
     /// kept. Does not renew its time to live: nobody has used it.
     ///
     /// # Errors
-    /// The store cannot be reached.
-    async fn summarise(&self, id: ConversationId, summary: Summary) -> Result<bool, StoreError>;
+    /// The conversation is of somebody else, or the store cannot be reached.
+    async fn summarise(
+        &self,
+        owner: &Principal,
+        id: ConversationId,
+        summary: Summary,
+    ) -> Result<bool, StoreError>;
 
     /// Forgets a conversation with its summary; `false` when there was none.
     ///
     /// # Errors
-    /// The store cannot be reached.
-    async fn forget(&self, id: ConversationId) -> Result<bool, StoreError>;
+    /// The conversation is of somebody else, or the store cannot be reached.
+    async fn forget(&self, owner: &Principal, id: ConversationId) -> Result<bool, StoreError>;
+
+    /// The newest [`LISTED_MAX`] conversations of `owner`, the one used last on top. Empty for nobody in particular, whose
+    /// list would show everybody's.
+    ///
+    /// # Errors
+    /// The store cannot be reached, or holds something that cannot be read.
+    async fn list(&self, owner: &Principal) -> Result<Vec<ConversationSummary>, StoreError>;
 
     /// Whether the store answers.
     ///
@@ -62,20 +100,24 @@ pub trait ConversationStore: Send + Sync + 'static {
     async fn reachable(&self) -> Result<(), StoreError>;
 }
 
-/// Opens the store that is configured. Runs within a Tokio runtime, which must outlive the store.
-///
-/// A Redis that does not answer is no error here: a server that starts together with its Redis, or
-/// while it is being moved, would have to be started again by hand. The store then reports itself as
-/// unreachable, and connects in the background as soon as it can.
+/// Opens the store that is configured; `redis` is the connection where one is configured. A Redis that is away makes a
+/// store that reports itself as unreachable until it is back.
 ///
 /// # Errors
-/// `redis_url` is missing, or is no address of a Redis; the source says what to write instead.
-pub async fn connect(
+/// Conversations are to be kept in Redis, and there is no connection.
+pub fn open(
     config: &ConversationsConfig,
     limits: &Limits,
+    redis: Option<&RedisConnection>,
 ) -> Result<Arc<dyn ConversationStore>, StoreError> {
     match config.storage {
         StorageKind::Memory => Ok(Arc::new(memory::MemoryStore::new(config, limits))),
-        StorageKind::Redis => Ok(Arc::new(redis::RedisStore::connect(config, limits).await?)),
+        StorageKind::Redis => {
+            let redis = redis.cloned().ok_or_else(|| StoreError::Unavailable {
+                operation: "open",
+                source: "no Redis is configured: set REDIS_URL, e.g. redis://localhost:6379".into(),
+            })?;
+            Ok(Arc::new(redis::RedisStore::new(redis, config, limits)))
+        }
     }
 }

@@ -10,6 +10,8 @@ use super::result::ResultSet;
 pub struct Conversation {
     /// Its name.
     pub id: ConversationId,
+    /// What it is called: its first question, unless somebody gave it another title.
+    pub title: String,
     /// Oldest first, bounded by `conversation_messages_max` and `conversation_bytes_max`.
     pub turns: Vec<StoredTurn>,
     /// What its older turns come to, where they outgrew what a model is given.
@@ -57,6 +59,21 @@ pub struct Summary {
     pub last_asked_at: DateTime<Utc>,
     /// Tokens that all summaries of the conversation have cost.
     pub tokens_spent: u64,
+}
+
+/// What a list of conversations tells of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConversationSummary {
+    /// Its name.
+    pub id: ConversationId,
+    /// What it is called.
+    pub title: String,
+    /// When its first question was asked.
+    pub created_at: DateTime<Utc>,
+    /// When its last question was asked.
+    pub updated_at: DateTime<Utc>,
+    /// How many messages are kept of it; a turn is two.
+    pub messages_count: usize,
 }
 
 /// One question with its answer: stored whole or not at all.

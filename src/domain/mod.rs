@@ -9,4 +9,5 @@ pub mod question;
 pub mod result;
 pub mod schema;
 pub mod sql;
+pub mod title;
 pub mod usage;

@@ -23,6 +23,12 @@ impl Principal {
         Self(Arc::from(format!("{kind}:{name}")))
     }
 
+    /// The principal whose [`as_str`](Self::as_str) this is: for what db-chat itself has kept, and for nothing else.
+    #[must_use]
+    pub fn from_text(text: String) -> Self {
+        Self(Arc::from(text))
+    }
+
     /// Whether nobody in particular asks.
     #[must_use]
     pub fn is_anonymous(&self) -> bool {

@@ -1,4 +1,21 @@
-//! What the calls of one turn cost: in the provider's own count where there is one.
+//! What the calls of one turn cost, in the provider's own count where there is one, and who answered them.
+
+use std::fmt;
+
+/// A model of a provider, spelled `provider:model`, as the settings spell it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ModelName {
+    /// The provider's short name, e.g. `anthropic`.
+    pub provider: &'static str,
+    /// The model's name as the provider knows it.
+    pub model: String,
+}
+
+impl fmt::Display for ModelName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}", self.provider, self.model)
+    }
+}
 
 /// Tokens of one or more model calls. A counter that no provider reported stays `None`: unknown is not zero.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -33,10 +50,12 @@ impl TokenUsage {
 }
 
 /// What a turn comes to.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct TurnUsage {
     /// Tokens of all its calls.
     pub tokens: TokenUsage,
+    /// The models that answered, in the order in which they first did.
+    pub models: Vec<ModelName>,
     /// Whether some of the counters are guesses by the length of the texts, because a server did not say.
     pub is_estimated: bool,
     /// US dollars, by the operator's prices; `None` without calls, or where the price of a model is not known.

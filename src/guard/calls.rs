@@ -1,7 +1,7 @@
 //! Function calls, in every place and notation that the grammar makes one of.
 
 use pg_query::NodeEnum;
-use pg_query::protobuf::{ColumnRef, FuncCall, NamedArgExpr, Node};
+use pg_query::protobuf::{CoercionForm, ColumnRef, FuncCall, NamedArgExpr, Node};
 
 use super::builtins;
 use super::checker::{
@@ -36,10 +36,14 @@ impl Checker<'_> {
             agg_star: _,
             agg_distinct,
             func_variadic: _,
-            funcformat: _,
+            funcformat,
             location: _,
         } = call;
         let (callee, name) = self.callee(funcname, args.len())?;
+        // The grammar takes TRIM(a, b, c); the deparser does not expect it, and there is no such function.
+        let is_keyword = CoercionForm::try_from(*funcformat) == Ok(CoercionForm::CoerceSqlSyntax);
+        let is_trim = is_keyword && matches!(name.as_str(), "btrim" | "ltrim" | "rtrim");
+        expect_empty(!is_trim || args.len() <= 2, "TRIM of more than one text")?;
         if name == "count" && !*agg_distinct && agg_order.is_empty() {
             self.count_rows_by_key(args);
         }

@@ -9,6 +9,7 @@ use pg_query::protobuf::{Node, String as PgString};
 
 use super::QueryFacts;
 use super::comparisons::comparison;
+use super::conditions::Condition;
 use super::emit;
 use super::rejection::{Checked, Rejection, RejectionCode};
 use super::scope::{Origin, ScopeColumn, Scopes, ValueType};
@@ -28,11 +29,15 @@ pub(super) struct Checker<'a> {
     pub(super) scopes: Scopes,
     /// Relations read so far, copies counted.
     pub(super) relations_count: usize,
+    /// Windows read so far.
+    pub(super) windows_count: usize,
     depth: usize,
     tables: BTreeSet<usize>,
     columns: BTreeSet<Origin>,
-    /// Filled as clauses are read, except for the outermost query's own.
+    /// Filled for the outermost query.
     pub(super) facts: QueryFacts,
+    /// Filled as clauses are read.
+    pub(super) conditions: Vec<Condition>,
 }
 
 /// What an expression gives.
@@ -108,10 +113,12 @@ impl<'a> Checker<'a> {
             snapshot,
             scopes: Scopes::default(),
             relations_count: 0,
+            windows_count: 0,
             depth: 0,
             tables: BTreeSet::new(),
             columns: BTreeSet::new(),
             facts: QueryFacts::default(),
+            conditions: Vec::new(),
         }
     }
 
@@ -162,14 +169,13 @@ impl<'a> Checker<'a> {
         self.facts
             .comparisons
             .extend(conjuncts.iter().copied().filter_map(comparison));
-        self.facts
-            .filters
-            .extend(conjuncts.into_iter().filter_map(emit::expression_text));
+        let conjuncts = conjuncts.into_iter().cloned();
+        self.conditions.extend(conjuncts.map(Condition::Filter));
     }
 
     /// Notes the condition of a join.
-    pub(super) fn note_join(&mut self, condition: String) {
-        self.facts.joins.push(condition);
+    pub(super) fn note_join(&mut self, condition: Condition) {
+        self.conditions.push(condition);
     }
 
     /// Names of the relations read, and of their columns, sorted.

@@ -51,10 +51,10 @@ fn not_written_out() -> Rejection {
 }
 
 /// An expression as SQL, for people. `None` if the deparser does not take it.
-pub(super) fn expression_text(expression: &Node) -> Option<String> {
+pub(super) fn expression_text(expression: Node) -> Option<String> {
     let target = Node {
         node: Some(NodeEnum::ResTarget(Box::new(ResTarget {
-            val: Some(Box::new(expression.clone())),
+            val: Some(Box::new(expression)),
             ..ResTarget::default()
         }))),
     };

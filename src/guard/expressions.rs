@@ -14,6 +14,7 @@ use super::query::faulty;
 use super::rejection::{Checked, Rejection, RejectionCode};
 use super::scope::ValueType;
 use super::size::{self, Size};
+use super::types::TargetType;
 
 impl Checker<'_> {
     /// Reads an expression.
@@ -200,8 +201,8 @@ impl Checker<'_> {
             val,
         } = constant;
         let size = match val {
-            None | Some(a_const::Val::Boolval(_)) => Size::of_literal("0"),
-            Some(a_const::Val::Ival(number)) => Size::of_literal(&number.ival.to_string()),
+            None | Some(a_const::Val::Boolval(_)) => Size::of_integer(0),
+            Some(a_const::Val::Ival(number)) => Size::of_integer(number.ival),
             Some(a_const::Val::Fval(number)) => {
                 let is_plain = number.fval.bytes().all(|byte| {
                     byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-')
@@ -246,6 +247,7 @@ impl Checker<'_> {
             .unwrap_or_default();
         let target = self.type_name(type_name)?;
         self.literal_conversion(argument, &target)?;
+        spell_out_boolean(argument, &target);
         let value = self.expression(argument)?;
         let value = self.conversion(value, &target)?;
         if value.name.strength <= 1 {
@@ -451,6 +453,22 @@ impl Checker<'_> {
             )
         } else {
             not_supported("This kind of expression")
+        }
+    }
+}
+
+/// The deparser writes `'t'::boolean` as `true`, which is another tree; `'true'::boolean` it leaves alone.
+fn spell_out_boolean(argument: &mut Node, target: &TargetType) {
+    if target.schema != "pg_catalog" || target.name != "bool" || target.is_array {
+        return;
+    }
+    if let Some(NodeEnum::AConst(constant)) = argument.node.as_mut()
+        && let Some(a_const::Val::Sval(text)) = constant.val.as_mut()
+    {
+        match text.sval.as_str() {
+            "t" => text.sval = "true".to_owned(),
+            "f" => text.sval = "false".to_owned(),
+            _ => {}
         }
     }
 }

@@ -9,6 +9,7 @@ use pg_query::protobuf::{
 
 use super::builtins;
 use super::checker::{Checker, expect_empty, not_supported, text_of, texts_of};
+use super::conditions::Condition;
 use super::emit;
 use super::query::{column_names, faulty, renamed};
 use super::rejection::{Checked, Rejection, RejectionCode};
@@ -298,12 +299,10 @@ impl Checker<'_> {
             let result = self.with_lateral(false, |checker| checker.expression(condition));
             items = std::mem::replace(&mut self.scopes.innermost().items, others);
             result?;
-            if let Some(text) = emit::expression_text(condition) {
-                self.note_join(text);
-            }
+            self.note_join(Condition::Join((**condition).clone()));
         } else if !shared.is_empty() {
             let names: Vec<String> = shared.iter().map(|name| emit::quoted(name)).collect();
-            self.note_join(format!("USING ({})", names.join(", ")));
+            self.note_join(Condition::Using(format!("USING ({})", names.join(", "))));
         }
         let own = match alias {
             Some(alias) => {

@@ -8,6 +8,7 @@ mod calls;
 mod checker;
 mod columns;
 mod comparisons;
+mod conditions;
 mod emit;
 mod expressions;
 mod from;
@@ -35,25 +36,29 @@ pub use rejection::{Rejection, RejectionCode};
 use pg_query::NodeEnum;
 use pg_query::protobuf::ParseResult;
 
+use self::conditions::Condition;
 use crate::domain::schema::Snapshot;
 use crate::domain::sql::DraftSql;
 
 /// SQL that the guard let through: the checked tree written out again with every relation
 /// schema-qualified. There is no other way to make one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CheckedSql {
     text: String,
     tables: Vec<String>,
     columns: Vec<String>,
     facts: QueryFacts,
+    /// Emptied by [`Self::described`].
+    conditions: Vec<Condition>,
 }
 
 /// What the checked tree says about the query, for the evidence.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct QueryFacts {
-    /// Conditions of WHERE and HAVING at any depth, as SQL, in the order of the text.
+    /// Conditions of WHERE and HAVING at any depth, as SQL, in the order of the text. Empty until
+    /// [`CheckedSql::described`].
     pub filters: Vec<String>,
-    /// Join conditions, as SQL, in the order of the text.
+    /// Join conditions, as SQL, in the order of the text. Empty until [`CheckedSql::described`].
     pub joins: Vec<String>,
     /// Output names of the outermost query, as PostgreSQL gives them. Not unique.
     pub output_names: Vec<String>,
@@ -65,6 +70,9 @@ pub struct QueryFacts {
     pub comparisons: Vec<Comparison>,
     /// Whether the outermost query groups or aggregates.
     pub is_aggregate: bool,
+    /// Whether two relations stand in one FROM clause, at any depth, that no condition joins: no ON or USING between them, and no
+    /// WHERE in that query.
+    pub has_cartesian_join: bool,
 }
 
 impl CheckedSql {
@@ -86,10 +94,35 @@ impl CheckedSql {
         &self.columns
     }
 
+    /// The same with its conditions put into words, for a query that will be run. Needs the stack that [`check`] needs.
+    #[must_use]
+    pub fn described(mut self) -> Self {
+        let conditions = std::mem::take(&mut self.conditions);
+        if !conditions.is_empty() {
+            (self.facts.filters, self.facts.joins) = conditions::in_words(conditions);
+        }
+        self
+    }
+
     /// What the tree says about the query.
     #[must_use]
     pub fn facts(&self) -> &QueryFacts {
         &self.facts
+    }
+}
+
+#[cfg(test)]
+impl CheckedSql {
+    /// The guard switched off: any text at all. It is there in this crate's own test build only, for the tests that ask what
+    /// the role and the transaction hold alone.
+    pub(crate) fn unchecked(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            tables: Vec::new(),
+            columns: Vec::new(),
+            facts: QueryFacts::default(),
+            conditions: Vec::new(),
+        }
     }
 }
 
@@ -115,6 +148,7 @@ pub struct ResolvedSql {
     tables: Vec<String>,
     columns: Vec<String>,
     facts: QueryFacts,
+    conditions: Vec<Condition>,
 }
 
 /// The first step of [`check`].
@@ -165,6 +199,7 @@ impl ParsedSql {
             tables,
             columns,
             facts: checker.facts,
+            conditions: checker.conditions,
             tree: self.tree,
         })
     }
@@ -181,6 +216,7 @@ impl ResolvedSql {
             tables: self.tables,
             columns: self.columns,
             facts: self.facts,
+            conditions: self.conditions,
         })
     }
 }

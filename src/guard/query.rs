@@ -10,6 +10,7 @@ use pg_query::protobuf::{
 
 use super::checker::{Checker, Value, expect_empty, not_supported, text_of};
 use super::comparisons;
+use super::conditions::unjoined_groups;
 use super::emit;
 use super::rejection::{Checked, Rejection, RejectionCode};
 use super::scope::{Cte, CtePlace, CteState, Item, ScopeColumn};
@@ -106,7 +107,10 @@ impl Checker<'_> {
                 if let Some(place) = recursive {
                     self.name_recursive_columns(place, &left)?;
                 }
-                let right = self.query(right, None)?;
+                let right = match recursive {
+                    Some(place) => self.recursive_arm(place, right)?,
+                    None => self.query(right, None)?,
+                };
                 let columns = united(&left, &right)?;
                 self.scopes.innermost().items = vec![Item::new(None, Rc::clone(&columns))];
                 self.sort(sort_clause, &columns)?;
@@ -122,6 +126,8 @@ impl Checker<'_> {
             }
             Ok(SetOperation::SetopNone) => {
                 self.read_from(from_clause)?;
+                self.facts.has_cartesian_join |=
+                    where_clause.is_none() && unjoined_groups(from_clause) > 1;
                 let columns = self.targets(target_list)?;
                 if let Some(condition) = where_clause {
                     self.expression(condition)?;
@@ -208,6 +214,7 @@ impl Checker<'_> {
             }
             waiting.push(Cte {
                 name,
+                adds_columns: cte.search_clause.is_some() || cte.cycle_clause.is_some(),
                 inlined: CteMaterialize::try_from(cte.ctematerialized) == Ok(CteMaterialize::Never),
                 node: Some(node),
                 state: CteState::Waiting,
@@ -324,6 +331,31 @@ impl Checker<'_> {
             cte.state = CteState::Recursive;
         }
         Ok(())
+    }
+
+    /// Reads the arm in which a CTE may name itself.
+    ///
+    /// PostgreSQL numbers the columns that SEARCH and CYCLE add as if this arm had no others than those of its select list. Grouping,
+    /// sorting and windows give it such, and then one column is read as if it were another, of another type: PostgreSQL 15 ends
+    /// with a segmentation fault, and with it every session of the server.
+    fn recursive_arm(
+        &mut self,
+        place: CtePlace,
+        arm: &mut SelectStmt,
+    ) -> Checked<Rc<[ScopeColumn]>> {
+        let adds_columns = self.scopes.cte(place).is_some_and(|cte| cte.adds_columns);
+        let is_plain = arm.group_clause.is_empty()
+            && arm.sort_clause.is_empty()
+            && arm.window_clause.is_empty()
+            && arm.distinct_clause.iter().all(|node| node.node.is_none());
+        let windows_before = self.windows_count;
+        let columns = self.query(arm, None)?;
+        if adds_columns && !(is_plain && self.windows_count == windows_before) {
+            return Err(not_supported(
+                "GROUP BY, ORDER BY, DISTINCT ON or a window in the recursive part of a query with SEARCH or CYCLE",
+            ));
+        }
+        Ok(columns)
     }
 
     /// The columns that SEARCH and CYCLE add.

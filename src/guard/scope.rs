@@ -109,6 +109,8 @@ pub(super) struct Cte {
     pub(super) state: CteState,
     /// Its columns, once the state lets it be named.
     pub(super) columns: Rc<[ScopeColumn]>,
+    /// It has a SEARCH or CYCLE clause.
+    pub(super) adds_columns: bool,
     /// Written out once per reference (NOT MATERIALIZED).
     pub(super) inlined: bool,
     /// Relations that one copy of it reads.

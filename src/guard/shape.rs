@@ -10,17 +10,20 @@ use serde::ser::{
     SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
-/// Fields that hold positions in the text.
-const POSITIONS: [&str; 8] = [
-    "location",
-    "stmt_location",
-    "stmt_len",
-    "list_start",
-    "list_end",
-    "rexpr_list_start",
-    "rexpr_list_end",
-    "name_location",
-];
+/// Whether a field holds a position in the text.
+fn is_position(field: &str) -> bool {
+    matches!(
+        field,
+        "location"
+            | "stmt_location"
+            | "stmt_len"
+            | "list_start"
+            | "list_end"
+            | "rexpr_list_start"
+            | "rexpr_list_end"
+            | "name_location"
+    )
+}
 
 /// The shape of a tree; `None` if it holds something that no tree of the parser holds.
 pub(super) fn shape(tree: &impl Serialize) -> Option<Vec<u8>> {
@@ -31,7 +34,8 @@ pub(super) fn shape(tree: &impl Serialize) -> Option<Vec<u8>> {
     Some(writer.bytes)
 }
 
-/// Writes every value behind a tag, and every text behind its length, so that no two trees run together.
+/// Writes values so that no two trees run together. The types say what comes next, so no tags are needed: numbers end
+/// themselves, and texts, lists, options and variants begin with how long or which they are.
 struct ShapeWriter {
     bytes: Vec<u8>,
 }
@@ -54,17 +58,23 @@ impl serde::ser::Error for NoShape {
 }
 
 impl ShapeWriter {
-    fn put(&mut self, tag: u8, bytes: &[u8]) {
-        self.bytes.push(tag);
-        self.bytes
-            .extend_from_slice(&(bytes.len() as u64).to_le_bytes());
-        self.bytes.extend_from_slice(bytes);
+    /// Seven bits a byte, the lowest first; the last byte has its top bit clear.
+    fn put_number(&mut self, mut number: u64) {
+        while number > 0x7f {
+            self.bytes.push(number.to_le_bytes()[0] | 0x80);
+            number >>= 7;
+        }
+        self.bytes.push(number.to_le_bytes()[0]);
     }
 
-    fn number(&mut self, number: i128) -> Result<(), NoShape> {
-        self.bytes.push(b'n');
-        self.bytes.extend_from_slice(&number.to_le_bytes());
-        Ok(())
+    fn put_signed(&mut self, number: i64) {
+        // Small numbers of either sign are short: 0, -1, 1, -2 … become 0, 1, 2, 3 …
+        self.put_number(((number << 1) ^ (number >> 63)).cast_unsigned());
+    }
+
+    fn put_bytes(&mut self, bytes: &[u8]) {
+        self.put_number(bytes.len() as u64);
+        self.bytes.extend_from_slice(bytes);
     }
 }
 
@@ -80,71 +90,74 @@ impl Serializer for &mut ShapeWriter {
     type SerializeStructVariant = Self;
 
     fn serialize_bool(self, value: bool) -> Result<(), NoShape> {
-        self.number(i128::from(value))
+        self.bytes.push(u8::from(value));
+        Ok(())
     }
     fn serialize_i8(self, value: i8) -> Result<(), NoShape> {
-        self.number(i128::from(value))
+        self.serialize_i64(i64::from(value))
     }
     fn serialize_i16(self, value: i16) -> Result<(), NoShape> {
-        self.number(i128::from(value))
+        self.serialize_i64(i64::from(value))
     }
     fn serialize_i32(self, value: i32) -> Result<(), NoShape> {
-        self.number(i128::from(value))
+        self.serialize_i64(i64::from(value))
     }
     fn serialize_i64(self, value: i64) -> Result<(), NoShape> {
-        self.number(i128::from(value))
+        self.put_signed(value);
+        Ok(())
     }
     fn serialize_u8(self, value: u8) -> Result<(), NoShape> {
-        self.number(i128::from(value))
+        self.serialize_u64(u64::from(value))
     }
     fn serialize_u16(self, value: u16) -> Result<(), NoShape> {
-        self.number(i128::from(value))
+        self.serialize_u64(u64::from(value))
     }
     fn serialize_u32(self, value: u32) -> Result<(), NoShape> {
-        self.number(i128::from(value))
+        self.serialize_u64(u64::from(value))
     }
     fn serialize_u64(self, value: u64) -> Result<(), NoShape> {
-        self.number(i128::from(value))
+        self.put_number(value);
+        Ok(())
     }
     fn serialize_f32(self, value: f32) -> Result<(), NoShape> {
         self.serialize_f64(f64::from(value))
     }
     fn serialize_f64(self, value: f64) -> Result<(), NoShape> {
-        self.put(b'f', &value.to_bits().to_le_bytes());
+        self.bytes.extend_from_slice(&value.to_bits().to_le_bytes());
         Ok(())
     }
     fn serialize_char(self, value: char) -> Result<(), NoShape> {
-        self.number(i128::from(u32::from(value)))
+        self.serialize_u32(u32::from(value))
     }
     fn serialize_str(self, value: &str) -> Result<(), NoShape> {
-        self.put(b's', value.as_bytes());
+        self.put_bytes(value.as_bytes());
         Ok(())
     }
     fn serialize_bytes(self, value: &[u8]) -> Result<(), NoShape> {
-        self.put(b'b', value);
+        self.put_bytes(value);
         Ok(())
     }
     fn serialize_none(self) -> Result<(), NoShape> {
-        self.bytes.push(b'0');
+        self.bytes.push(0);
         Ok(())
     }
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), NoShape> {
-        self.bytes.push(b'1');
+        self.bytes.push(1);
         value.serialize(self)
     }
     fn serialize_unit(self) -> Result<(), NoShape> {
-        self.serialize_none()
+        Ok(())
     }
-    fn serialize_unit_struct(self, name: &'static str) -> Result<(), NoShape> {
-        self.serialize_str(name)
+    fn serialize_unit_struct(self, _: &'static str) -> Result<(), NoShape> {
+        Ok(())
     }
     fn serialize_unit_variant(
         self,
         _: &'static str,
-        _: u32,
-        variant: &'static str,
+        index: u32,
+        _: &'static str,
     ) -> Result<(), NoShape> {
-        self.serialize_str(variant)
+        self.serialize_u32(index)
     }
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
         self,
@@ -160,12 +173,12 @@ impl Serializer for &mut ShapeWriter {
         _: &'static str,
         value: &T,
     ) -> Result<(), NoShape> {
-        self.number(i128::from(index))?;
+        self.put_number(u64::from(index));
         value.serialize(self)
     }
     fn serialize_seq(self, length: Option<usize>) -> Result<Self, NoShape> {
         let length = length.ok_or(NoShape)?;
-        self.put(b'l', &(length as u64).to_le_bytes());
+        self.put_number(length as u64);
         Ok(self)
     }
     fn serialize_tuple(self, length: usize) -> Result<Self, NoShape> {
@@ -181,14 +194,13 @@ impl Serializer for &mut ShapeWriter {
         _: &'static str,
         length: usize,
     ) -> Result<Self, NoShape> {
-        self.number(i128::from(index))?;
+        self.put_number(u64::from(index));
         self.serialize_seq(Some(length))
     }
     fn serialize_map(self, _: Option<usize>) -> Result<Self::SerializeMap, NoShape> {
         Err(NoShape)
     }
     fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self, NoShape> {
-        self.bytes.push(b'{');
         Ok(self)
     }
     fn serialize_struct_variant(
@@ -198,8 +210,7 @@ impl Serializer for &mut ShapeWriter {
         _: &'static str,
         _: usize,
     ) -> Result<Self, NoShape> {
-        self.number(i128::from(index))?;
-        self.bytes.push(b'{');
+        self.put_number(u64::from(index));
         Ok(self)
     }
 }
@@ -256,13 +267,12 @@ impl SerializeStruct for &mut ShapeWriter {
         name: &'static str,
         value: &T,
     ) -> Result<(), NoShape> {
-        if POSITIONS.contains(&name) {
+        if is_position(name) {
             return Ok(());
         }
         value.serialize(&mut **self)
     }
     fn end(self) -> Result<(), NoShape> {
-        self.bytes.push(b'}');
         Ok(())
     }
 }
@@ -297,6 +307,18 @@ mod tests {
             shape_of("SELECT  a ,\n b  FROM t ;")
         );
         assert!(shape_of("SELECT 1").is_some());
+    }
+
+    #[test]
+    fn numbers_of_any_size_and_sign_end_where_they_end() {
+        let shapes: Vec<_> = [0_i64, -1, 1, 63, 64, -64, -65, 300, i64::MAX, i64::MIN]
+            .iter()
+            .map(|number| shape(&(*number, 7_u64)).expect("a shape"))
+            .collect();
+        for (index, shape) in shapes.iter().enumerate() {
+            let others = shapes.iter().skip(index + 1);
+            assert!(others.into_iter().all(|other| !other.starts_with(shape)));
+        }
     }
 
     #[test]

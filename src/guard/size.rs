@@ -59,6 +59,16 @@ impl Size {
         }
     }
 
+    /// A whole number, without a way through its text: lists have thousands.
+    pub(super) fn of_integer(number: i32) -> Self {
+        let value = f64::from(number);
+        Self {
+            bytes: 8.0,
+            magnitude: value.abs(),
+            exact: Some(value),
+        }
+    }
+
     /// The larger of both, for what can be either.
     pub(super) fn max(self, other: Self) -> Self {
         Self {

@@ -52,6 +52,9 @@ impl Checker<'_> {
             if is_single {
                 defined.extend(self.definitions(coldeflist)?);
             }
+            // The grammar takes NULLIF for a function here, the deparser does not expect it, and nobody needs it.
+            let is_operation = matches!(function.node, Some(NodeEnum::AExpr(_)));
+            expect_empty(!is_operation, "NULLIF in FROM")?;
             // A function in FROM always sees the items before it.
             let value = self.with_lateral(true, |checker| checker.expression(function))?;
             if default_name.is_empty() {

@@ -178,6 +178,7 @@ impl Checker<'_> {
             end_offset,
             location: _,
         } = window;
+        self.windows_count += 1;
         for node in partition_clause {
             self.expression(node)?;
         }

@@ -4,7 +4,7 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::{Node, TypeName, a_const};
 
 use super::builtins;
-use super::checker::{Checker, Value, expect_empty, not_supported, text_node, texts_of};
+use super::checker::{Checker, Value, expect_empty, not_supported, text_node, text_of, texts_of};
 use super::emit;
 use super::rejection::{Checked, Rejection, RejectionCode};
 use super::scope::{ScopeColumn, ValueType};
@@ -56,6 +56,10 @@ impl Checker<'_> {
         for node in typmods.iter() {
             let is_constant = matches!(&node.node, Some(NodeEnum::AConst(_)));
             expect_empty(is_constant, "A type modifier that is not a constant")?;
+        }
+        if let Some(name @ ("interval" | "timestamptz" | "timetz")) = names.last().and_then(text_of)
+        {
+            check_time_modifiers(name, typmods)?;
         }
         for node in array_bounds.iter() {
             let is_number = matches!(&node.node, Some(NodeEnum::Integer(_)));
@@ -237,6 +241,25 @@ impl Checker<'_> {
             Err(not_supported("This collation"))
         }
     }
+}
+
+/// The sets of fields that `INTERVAL '1' DAY TO HOUR` and its kin can name, as PostgreSQL's `utils/timestamp.h` counts them:
+/// a bit for month (1), year (2), day (3), hour (10), minute (11) and second (12), or all bits for none named.
+const INTERVAL_FIELDS: [i32; 14] = [
+    0x4, 0x2, 0x6, 0x8, 0x400, 0x800, 0x1000, 0x408, 0xc08, 0x1c08, 0xc00, 0x1c00, 0x1800, 0x7fff,
+];
+
+/// The deparser takes these modifiers for numbers, and an interval's first for a set of fields that the grammar can name.
+/// `pg_catalog.interval(3)` names none.
+fn check_time_modifiers(name: &str, modifiers: &[Node]) -> Checked<()> {
+    let numbers: Option<Vec<i32>> = modifiers.iter().map(integer).collect();
+    let fits = numbers.is_some_and(|numbers| {
+        name != "interval"
+            || numbers
+                .first()
+                .is_none_or(|fields| INTERVAL_FIELDS.contains(fields))
+    });
+    expect_empty(fits, "This modifier of a type")
 }
 
 fn integer(node: &Node) -> Option<i32> {

@@ -1,7 +1,7 @@
 //! The XML functions that are keywords.
 
 use pg_query::NodeEnum;
-use pg_query::protobuf::{ResTarget, XmlExpr, XmlExprOp, XmlSerialize};
+use pg_query::protobuf::{Node, ResTarget, XmlExpr, XmlExprOp, XmlSerialize};
 
 use super::checker::{Checker, Value, expect_empty, not_supported};
 use super::rejection::Checked;
@@ -36,6 +36,15 @@ impl Checker<'_> {
             } = target.as_mut();
             expect_empty(indirection.is_empty(), "A field assignment")?;
             self.optional(val.as_deref_mut())?;
+        }
+        if XmlExprOp::try_from(*op) == Ok(XmlExprOp::IsXmlroot) {
+            // The deparser takes whatever stands for the version for a constant.
+            let is_constant = |node: &Node| matches!(&node.node, Some(NodeEnum::AConst(_)));
+            let rest = args.get(1..).unwrap_or_default();
+            expect_empty(
+                rest.iter().all(is_constant),
+                "XMLROOT with a computed version",
+            )?;
         }
         self.expressions(args)?;
         match XmlExprOp::try_from(*op) {

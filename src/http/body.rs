@@ -6,16 +6,13 @@ use actix_web::http::header;
 use actix_web::{HttpMessage, HttpRequest, web};
 use futures_util::StreamExt;
 
+use crate::config::Limits;
 use crate::protocol::error_code::ErrorCode;
 use crate::wire::errors::WireError;
 
 use super::problem::HttpError;
 
-/// From the end of the head to the end of the body. A question is a few hundred bytes; a client that
-/// dribbles must not hold a place for longer.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The body as text. Compressed bodies are refused: a question is too small to gain from it, and what
+/// The body as text, within `frame_bytes_max` and `body_timeout_ms`. Compressed bodies are refused: a question is too small to gain from it, and what
 /// unpacks to gigabytes cannot come in.
 ///
 /// # Errors
@@ -23,12 +20,14 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) async fn read_json_text(
     request: &HttpRequest,
     payload: web::Payload,
-    bytes_max: usize,
+    limits: &Limits,
 ) -> Result<String, HttpError> {
+    let bytes_max = limits.frame_bytes_max;
+    let timeout = Duration::from_millis(limits.body_timeout_ms);
     check_type(request)?;
     check_encoding(request)?;
     check_length(request, bytes_max)?;
-    let bytes = tokio::time::timeout(BODY_TIMEOUT, read(payload, bytes_max))
+    let bytes = tokio::time::timeout(timeout, read(payload, bytes_max))
         .await
         .map_err(|_| {
             HttpError::from(WireError::new(

@@ -14,6 +14,7 @@ use crate::protocol::http_body::HttpErrorBody;
 use crate::wire::errors::WireError;
 
 use super::problem::HttpError;
+use super::ticket;
 
 /// Bytes of path, header names and header values together. What other servers commonly take; a browser
 /// with many cookies stays below it. The HTTP parser itself gives up at 128 KiB.
@@ -27,9 +28,10 @@ pub(super) const REQUEST_ID_HEADER: &str = "x-request-id";
 /// # Errors
 /// None: what went wrong inside has become a response.
 pub async fn envelop(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    ticket::take(&mut request);
     let id = request
         .headers()
         .get(REQUEST_ID_HEADER)

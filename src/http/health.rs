@@ -26,10 +26,12 @@ pub type Probe = Arc<dyn Fn() -> BoxFuture<'static, Result<(), WireError>> + Sen
 
 /// One dependency.
 pub struct Check {
-    /// `database`, `store`, `provider` or `audit`.
+    /// `database`, `store`, `provider`, `fallback` or `audit`.
     pub name: &'static str,
     /// Whether questions cannot be answered without it.
     pub is_required: bool,
+    /// The check that is enough instead of this one; `None`: none is.
+    pub instead: Option<&'static str>,
     /// What stands behind the name, where there is a choice.
     pub kind: Option<&'static str>,
     /// The model's name, for a provider that has one.
@@ -71,15 +73,19 @@ impl Readiness {
             return report.clone();
         }
         let checks = join_all(self.checks.iter().map(check)).await;
-        let is_ready = self
-            .checks
-            .iter()
-            .zip(&checks)
-            .all(|(check, body)| !check.is_required || body.status != "down");
+        let is_ready = self.checks.iter().zip(&checks).all(|(check, body)| {
+            !check.is_required || body.status != "down" || is_up(&checks, check.instead)
+        });
         let report = Report { checks, is_ready };
         *kept = Some((Instant::now(), report.clone()));
         report
     }
+}
+
+fn is_up(checks: &[CheckBody], name: Option<&'static str>) -> bool {
+    checks
+        .iter()
+        .any(|check| Some(check.name) == name && check.status == "up")
 }
 
 async fn check(check: &Check) -> CheckBody {

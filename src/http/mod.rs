@@ -3,14 +3,18 @@
 
 mod assets;
 mod body;
+mod caller;
+mod client_address;
 mod conversations;
 mod envelope;
 mod health;
+mod hosts;
 mod openapi;
 mod origins;
 mod problem;
 mod query;
 mod schema_info;
+mod ticket;
 mod upgrade;
 
 use std::sync::Arc;
@@ -19,12 +23,14 @@ use actix_web::dev::HttpServiceFactory;
 use actix_web::middleware::from_fn;
 use actix_web::{HttpResponse, Resource, Route, guard, web};
 use futures_util::future::BoxFuture;
-use tokio::sync::Semaphore;
+use ipnet::IpNet;
 
+use crate::auth::{Authenticator, Tickets};
 use crate::config::{Limits, ServerConfig};
 use crate::connection::ConnectionContext;
 use crate::conversations::ConversationStore;
 use crate::domain::schema::Snapshot;
+use crate::limits::ConnectionCounts;
 use crate::postgres::QueryError;
 use crate::wire::relay::TurnRelay;
 
@@ -32,6 +38,7 @@ pub use envelope::envelop;
 pub use health::{Check, Probe, Readiness};
 pub use origins::{AllowedOrigins, OriginPatternError};
 
+use hosts::AllowedHosts;
 use problem::HttpError;
 
 /// Gives the schema as the policy lets it be seen, at most a moment old.
@@ -41,8 +48,12 @@ pub type SchemaSource =
 /// What the handlers are given. One a process, shared by all workers.
 pub struct Doors {
     connections: ConnectionContext,
-    connection_permits: Arc<Semaphore>,
+    connection_counts: ConnectionCounts,
     origins: AllowedOrigins,
+    hosts: AllowedHosts,
+    trusted_proxies: Vec<IpNet>,
+    authenticator: Authenticator,
+    tickets: Tickets,
     websockets_enabled: bool,
     store: Arc<dyn ConversationStore>,
     schema: SchemaSource,
@@ -50,25 +61,40 @@ pub struct Doors {
     assets: assets::Assets,
 }
 
+/// What the doors are made of.
+pub struct DoorParts {
+    /// What every connection shares.
+    pub connections: ConnectionContext,
+    /// Finds out who comes.
+    pub authenticator: Authenticator,
+    /// For sockets of browsers.
+    pub tickets: Tickets,
+    /// Where conversations live.
+    pub store: Arc<dyn ConversationStore>,
+    /// The schema as the policy lets it be seen.
+    pub schema: SchemaSource,
+    /// What `/readyz` asks.
+    pub checks: Vec<Check>,
+}
+
 impl Doors {
     /// Puts the doors together.
     ///
     /// # Errors
     /// One of the allowed origins cannot be understood.
-    pub fn new(
-        config: &ServerConfig,
-        connections: ConnectionContext,
-        store: Arc<dyn ConversationStore>,
-        schema: SchemaSource,
-        checks: Vec<Check>,
-    ) -> Result<Self, OriginPatternError> {
+    pub fn new(config: &ServerConfig, parts: DoorParts) -> Result<Self, OriginPatternError> {
+        let connections = parts.connections;
         Ok(Self {
-            connection_permits: Arc::new(Semaphore::new(connections.limits.connections_max)),
+            connection_counts: ConnectionCounts::new(&connections.limits),
             origins: AllowedOrigins::parse(&config.allowed_origins)?,
+            hosts: AllowedHosts::new(&config.allowed_hosts, &config.bind),
+            trusted_proxies: config.trusted_proxies.clone(),
+            authenticator: parts.authenticator,
+            tickets: parts.tickets,
             websockets_enabled: config.enable_websockets,
-            store,
-            schema,
-            readiness: Readiness::new(checks, connections.stop.clone()),
+            store: parts.store,
+            schema: parts.schema,
+            readiness: Readiness::new(parts.checks, connections.stop.clone()),
             assets: assets::Assets::load(),
             connections,
         })
@@ -118,22 +144,33 @@ pub fn routes(doors: web::Data<Doors>) -> impl FnOnce(&mut web::ServiceConfig) {
 /// What browsers on other sites may call, if their origin is allowed.
 fn api() -> impl HttpServiceFactory {
     web::scope("/api/chat")
+        .wrap(from_fn(caller::identify))
         .wrap(from_fn(origins::guard))
         .service(
             resource("/query")
                 .route(web::post().to(query::query))
                 .default_service(web::to(only_post)),
         )
+        .service(
+            resource("/ticket")
+                .route(web::post().to(ticket::issue))
+                .default_service(web::to(only_post)),
+        )
         .service(readable(
             resource("/schema-info"),
             web::to(schema_info::schema_info),
+        ))
+        .service(readable(
+            resource("/conversations"),
+            web::to(conversations::list),
         ))
         .service(
             resource("/conversations/{id}")
                 .route(web::get().to(conversations::history))
                 .route(web::head().to(conversations::history))
+                .route(web::patch().to(conversations::rename))
                 .route(web::delete().to(conversations::forget))
-                .default_service(web::to(only_get_and_delete)),
+                .default_service(web::to(only_get_patch_and_delete)),
         )
         .default_service(web::to(not_found))
 }
@@ -166,6 +203,9 @@ async fn only_post() -> Result<HttpResponse, HttpError> {
     std::future::ready(Err(HttpError::method_not_allowed("POST"))).await
 }
 
-async fn only_get_and_delete() -> Result<HttpResponse, HttpError> {
-    std::future::ready(Err(HttpError::method_not_allowed("GET, HEAD, DELETE"))).await
+async fn only_get_patch_and_delete() -> Result<HttpResponse, HttpError> {
+    std::future::ready(Err(HttpError::method_not_allowed(
+        "GET, HEAD, PATCH, DELETE",
+    )))
+    .await
 }

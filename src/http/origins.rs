@@ -12,11 +12,13 @@ use crate::protocol::error_code::ErrorCode;
 use crate::wire::errors::WireError;
 
 use super::Doors;
-use super::envelope::REQUEST_ID_HEADER;
 use super::problem::HttpError;
 
 /// How long browsers may keep the answer to a preflight request, in seconds. Chromium keeps none longer than two hours.
 const PREFLIGHT_SECONDS: &str = "7200";
+
+/// Headers of a response that pages of other origins may read beside the body's own.
+const READABLE_HEADERS: &str = "x-request-id, retry-after";
 
 /// The operator's list, compiled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,7 +98,7 @@ impl AllowedOrigins {
     }
 }
 
-/// The scheme is not compared: behind a proxy that ends TLS, the server does not know its own.
+/// `Host` is one of the server's own names: `hosts` was asked before. The scheme is not compared: behind a proxy that ends TLS, the server does not know its own.
 fn is_same(origin: &Origin, headers: &HeaderMap) -> bool {
     headers
         .get(header::HOST)
@@ -165,10 +167,12 @@ pub(super) async fn guard(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let origin = request.headers().get(header::ORIGIN).cloned();
-    let is_allowed = request
-        .app_data::<web::Data<Doors>>()
-        .is_some_and(|doors| doors.origins.allow(request.headers()));
-    if !is_allowed {
+    let headers = request.headers();
+    let doors = request.app_data::<web::Data<Doors>>();
+    if !doors.is_some_and(|doors| doors.hosts.allow(headers)) {
+        return Ok(request.error_response(HttpError::from(super::hosts::refusal())));
+    }
+    if !doors.is_some_and(|doors| doors.origins.allow(headers)) {
         return Ok(request.error_response(HttpError::from(refusal())));
     }
     let is_preflight = request.method() == Method::OPTIONS
@@ -179,11 +183,11 @@ pub(super) async fn guard(
         let response = HttpResponse::NoContent()
             .insert_header((
                 header::ACCESS_CONTROL_ALLOW_METHODS,
-                "GET, POST, DELETE, OPTIONS",
+                "GET, POST, PATCH, DELETE, OPTIONS",
             ))
             .insert_header((
                 header::ACCESS_CONTROL_ALLOW_HEADERS,
-                "accept, authorization, content-type, x-request-id",
+                "accept, authorization, content-type, x-api-key, x-request-id",
             ))
             .insert_header((header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_SECONDS))
             .finish();
@@ -197,7 +201,7 @@ pub(super) async fn guard(
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(
             header::ACCESS_CONTROL_EXPOSE_HEADERS,
-            HeaderValue::from_static(REQUEST_ID_HEADER),
+            HeaderValue::from_static(READABLE_HEADERS),
         );
     }
     Ok(response)

@@ -48,8 +48,9 @@ impl HttpError {
 impl<E: Into<WireError>> From<E> for HttpError {
     fn from(error: E) -> Self {
         let error = error.into();
-        let header = matches!(http_status(error.code), 429 | 503).then(|| {
-            let pause_ms = error.retry_after_ms.unwrap_or(RETRY_AFTER_MS);
+        let known = error.retry_after_ms;
+        let usual = matches!(http_status(error.code), 429 | 503).then_some(RETRY_AFTER_MS);
+        let header = known.or(usual).map(|pause_ms| {
             // Rounded up: who comes back a moment too early is turned away again.
             (header::RETRY_AFTER, pause_ms.div_ceil(1_000).to_string())
         });

@@ -12,7 +12,6 @@ use tokio::time::Instant;
 use tokio_util::sync::DropGuard;
 
 use crate::domain::caller::Caller;
-use crate::domain::principal::Principal;
 use crate::protocol::client_frame::QueryFrame;
 use crate::wire::errors::WireError;
 use crate::wire::questions;
@@ -31,18 +30,15 @@ const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 pub(super) async fn query(
     request: HttpRequest,
     payload: web::Payload,
+    caller: web::ReqData<Caller>,
     doors: web::Data<Doors>,
 ) -> Result<HttpResponse, HttpError> {
     if doors.is_stopping() {
         return Err(WireError::shutting_down().into());
     }
     let limits = doors.limits();
-    let text = body::read_json_text(&request, payload, limits.frame_bytes_max).await?;
+    let text = body::read_json_text(&request, payload, limits).await?;
     let frame = QueryFrame::parse(&text).map_err(|unreadable| WireError::from(unreadable.fault))?;
-    let caller = Caller {
-        principal: Principal::anonymous(),
-        address: request.peer_addr().map(|peer| peer.ip()),
-    };
     let question = questions::accept(
         frame,
         &caller,

@@ -1,18 +1,16 @@
 //! `GET /ws/db_chat/query/`: everything that is decided before a socket is one. Browsers let any page
-//! open a socket to any server, so the origin is checked here, while a plain 403 is still possible.
-
-use std::sync::Arc;
+//! open a socket to any server, so name, origin and credentials are checked here, while a plain error is still possible.
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::connection;
-use crate::domain::caller::Caller;
-use crate::domain::principal::Principal;
+use crate::limits::TooManyConnections;
 use crate::protocol::error_code::ErrorCode;
 use crate::wire::errors::WireError;
 
 use super::Doors;
+use super::caller::socket_caller;
 use super::problem::HttpError;
 
 /// Lets a client in, or says why not.
@@ -28,24 +26,17 @@ pub(super) async fn upgrade(
         );
         return Err(HttpError::from(error).with_header(header::UPGRADE, "websocket"));
     }
+    if !doors.hosts.allow(request.headers()) {
+        return Err(super::hosts::refusal().into());
+    }
     if !doors.origins.allow(request.headers()) {
         return Err(super::origins::refusal().into());
     }
     if doors.is_stopping() {
         return Err(WireError::shutting_down().into());
     }
-    let permit = Arc::clone(&doors.connection_permits)
-        .try_acquire_owned()
-        .map_err(|_| {
-            WireError::new(
-                ErrorCode::TooManyConnections,
-                "Too many connections are open. Please try again in a moment.",
-            )
-        })?;
-    let caller = Caller {
-        principal: Principal::anonymous(),
-        address: request.peer_addr().map(|peer| peer.ip()),
-    };
+    let caller = socket_caller(&request, &doors).await?;
+    let permit = doors.connection_counts.enter(&caller).map_err(too_many)?;
     connection::open(
         &request,
         payload.into_inner(),
@@ -61,4 +52,21 @@ pub(super) async fn upgrade(
         )
         .into()
     })
+}
+
+fn too_many(limit: TooManyConnections) -> WireError {
+    match limit {
+        TooManyConnections::InAll => WireError::new(
+            ErrorCode::TooManyConnections,
+            "Too many connections are open. Please try again in a moment.",
+        ),
+        TooManyConnections::OfPrincipal => WireError::new(
+            ErrorCode::ConnectionLimit,
+            "You have too many connections open. Please close one, or try again in a moment.",
+        ),
+        TooManyConnections::FromAddress => WireError::new(
+            ErrorCode::ConnectionLimit,
+            "Too many connections are open from your address. Please close one, or try again in a moment.",
+        ),
+    }
 }

@@ -98,7 +98,7 @@ fn text_until_mark(text: &str) -> Value {
 
 /// One reply: `message_start`, blocks, `message_delta`, `message_stop`.
 #[derive(Default)]
-struct MessageDecoder {
+pub(super) struct MessageDecoder {
     counters: Counters,
     finish: FinishSeen,
 }

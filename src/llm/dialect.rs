@@ -107,6 +107,29 @@ pub(super) fn parse_event(data: &str) -> Result<Value, StreamFault> {
     Ok(value)
 }
 
+/// The words with which a model declines: collected, since they come in pieces, and bounded.
+#[derive(Debug, Default)]
+pub(super) struct RefusalWords {
+    text: Option<String>,
+}
+
+impl RefusalWords {
+    /// Unicode scalar values kept.
+    const CHARS_MAX: usize = 2_000;
+
+    /// Takes another piece.
+    pub(super) fn push(&mut self, piece: &str) {
+        let text = self.text.get_or_insert_default();
+        let room = Self::CHARS_MAX.saturating_sub(text.chars().count());
+        text.extend(piece.chars().take(room));
+    }
+
+    /// All of them; `None` if the model has not declined.
+    pub(super) fn take(&mut self) -> Option<String> {
+        self.text.take()
+    }
+}
+
 /// The text of a field that is there and not empty.
 pub(super) fn words(value: &Value) -> Option<&str> {
     value.as_str().filter(|text| !text.is_empty())

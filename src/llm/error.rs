@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+pub use super::connect_fault::{ConnectFault, TlsFault};
+
 /// A model call that gave no complete reply. Messages never hold the key or the prompt.
 #[derive(Debug, thiserror::Error)]
 pub enum LlmError {
@@ -10,6 +12,8 @@ pub enum LlmError {
     Connect {
         /// Which provider.
         provider: &'static str,
+        /// What kind of failure.
+        fault: ConnectFault,
         /// The network's own words.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -43,7 +47,54 @@ pub enum LlmError {
         status: u16,
         /// The provider's words, shortened, for the log only.
         message: String,
+        /// How long the provider asks to be left alone, at most a day; `None` where it does not say.
+        retry_after: Option<Duration>,
     },
+    /// The provider has failed so often that it is not asked for a while.
+    #[error("the {provider} provider keeps failing and is not asked for another {retry_after:?}")]
+    CircuitOpen {
+        /// Which provider.
+        provider: &'static str,
+        /// When to ask again.
+        retry_after: Duration,
+    },
+    /// More calls wait for the provider than there is room or time for.
+    #[error("the {provider} provider is busy: no place became free within {waited:?}")]
+    Busy {
+        /// Which provider.
+        provider: &'static str,
+        /// How long the call waited; zero if the queue was full.
+        waited: Duration,
+    },
+}
+
+impl LlmError {
+    /// Whether the failure is of the kind that passes by itself, or that another provider need not have. What the operator or
+    /// the person has to correct is not.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        match self {
+            Self::Connect { .. }
+            | Self::Timeout { .. }
+            | Self::Interrupted { .. }
+            | Self::CircuitOpen { .. }
+            | Self::Busy { .. } => true,
+            Self::Answered { kind, .. } => {
+                matches!(kind, AnsweredKind::RateLimited | AnsweredKind::Unavailable)
+            }
+        }
+    }
+
+    /// Whether it shows that the provider does not work. One that turns a request away lives, be it for its key, its size or
+    /// because there are too many.
+    #[must_use]
+    pub const fn is_providers_fault(&self) -> bool {
+        match self {
+            Self::Connect { .. } | Self::Timeout { .. } | Self::Interrupted { .. } => true,
+            Self::Answered { kind, .. } => matches!(kind, AnsweredKind::Unavailable),
+            Self::CircuitOpen { .. } | Self::Busy { .. } => false,
+        }
+    }
 }
 
 /// Kinds of error answers that db-chat treats differently.
@@ -75,6 +126,12 @@ pub enum LlmSetupError {
     /// The key holds characters that no HTTP header can carry.
     #[error("{setting} holds a line break or another character that no key has: copy it again")]
     Key {
+        /// The setting.
+        setting: &'static str,
+    },
+    /// The header for the key has no name that a header can have.
+    #[error("{setting} is not the name of a header, such as authorization or api-key")]
+    KeyHeader {
         /// The setting.
         setting: &'static str,
     },

@@ -82,7 +82,11 @@ fn judge(status: u16, words: &[&str], message: String) -> ErrorAnswer {
     let kind = words
         .iter()
         .find_map(|word| kind_of_word(word))
-        .unwrap_or_else(|| kind_of_status(status));
+        .unwrap_or_else(|| match status {
+            // Beside a status this type says less than the status does; in a stream it is all that there is.
+            0..=399 if words.contains(&"invalid_request_error") => AnsweredKind::Rejected,
+            status => kind_of_status(status),
+        });
     let transient = match kind {
         AnsweredKind::RateLimited | AnsweredKind::Unavailable => true,
         AnsweredKind::Authentication
@@ -124,7 +128,8 @@ fn kind_of_word(word: &str) -> Option<AnsweredKind> {
         "request_too_large" | "context_length_exceeded" | "exceed_context_size_error" => {
             AnsweredKind::TooLarge
         }
-        "not_found_error" | "model_not_found" => AnsweredKind::Rejected,
+        // The last is how a prompt that breaks OpenAI's rules fails in the middle of a stream.
+        "not_found_error" | "model_not_found" | "invalid_prompt" => AnsweredKind::Rejected,
         // `invalid_request_error` stands beside many codes and statuses, and says less than any of them.
         _ => return None,
     })
@@ -338,6 +343,20 @@ mod tests {
         );
         let groq = r#"{"error":{"message":"m","type":"internal","code":"capacity_exceeded"}}"#;
         check(498, groq, AnsweredKind::Unavailable, true);
+    }
+
+    #[test]
+    fn the_error_events_of_the_responses_api_are_read() {
+        let flat = r#"{"type":"error","code":"rate_limit_exceeded","message":"m","param":null,"sequence_number":3}"#;
+        check(200, flat, AnsweredKind::RateLimited, true);
+        let nested = r#"{"type":"error","error":{"type":"invalid_request_error","code":"context_length_exceeded","message":"m"}}"#;
+        check(200, nested, AnsweredKind::TooLarge, false);
+        let nested = r#"{"type":"error","error":{"type":"invalid_request_error","code":null,"message":"m"}}"#;
+        check(200, nested, AnsweredKind::Rejected, false);
+        let failed = r#"{"error":{"code":"server_error","message":"m"}}"#;
+        check(200, failed, AnsweredKind::Unavailable, true);
+        let failed = r#"{"error":{"code":"invalid_prompt","message":"m"}}"#;
+        check(200, failed, AnsweredKind::Rejected, false);
     }
 
     #[test]

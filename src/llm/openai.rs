@@ -2,17 +2,23 @@
 
 use std::collections::VecDeque;
 
-use reqwest::header::{AUTHORIZATION, HeaderMap};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName};
 use serde_json::{Value, json};
 
 use super::dialect::{
-    Credential, Decoder, Dialect, Progress, ProviderSettings, StreamFault, parse_event, words,
+    Credential, Decoder, Dialect, Progress, ProviderSettings, RefusalWords, StreamFault,
+    parse_event, words,
 };
 use super::{FinishReason, LlmDelta, LlmRequest, LlmRole};
 use crate::domain::usage::TokenUsage;
 
-/// Unicode scalar values kept of the words with which a model declines.
-const REFUSAL_CHARS_MAX: usize = 2_000;
+/// The settings of every server that speaks one of OpenAI's APIs.
+pub(super) const SETTINGS: ProviderSettings = ProviderSettings {
+    key: "OPENAI_API_KEY",
+    model: "OPENAI_MODEL",
+    base_url: "OPENAI_BASE_URL",
+    version_required: false,
+};
 
 /// Chat Completions, with what differs between servers as settings.
 pub(super) struct OpenAi {
@@ -20,6 +26,8 @@ pub(super) struct OpenAi {
     pub(super) tokens_max_field: String,
     /// Whether to name the stable prefix. Some servers refuse fields that they do not know.
     pub(super) prompt_cache_key: bool,
+    /// The header that carries the key.
+    pub(super) key_header: HeaderName,
 }
 
 impl Dialect for OpenAi {
@@ -28,12 +36,7 @@ impl Dialect for OpenAi {
     }
 
     fn settings(&self) -> ProviderSettings {
-        ProviderSettings {
-            key: "OPENAI_API_KEY",
-            model: "OPENAI_MODEL",
-            base_url: "OPENAI_BASE_URL",
-            version_required: false,
-        }
+        SETTINGS
     }
 
     fn call_path(&self) -> &'static str {
@@ -41,11 +44,7 @@ impl Dialect for OpenAi {
     }
 
     fn headers(&self, key: Option<&Credential>) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        if let Some(key) = key {
-            headers.insert(AUTHORIZATION, key.bearer.clone());
-        }
-        headers
+        key_headers(&self.key_header, key)
     }
 
     /// No sampling parameters: the reasoning models refuse them. The role is `system`, the older name, since compatible servers know no other.
@@ -78,11 +77,23 @@ impl Dialect for OpenAi {
     }
 }
 
+/// The key as a bearer token, or bare in a header of another name, as Azure's `api-key`.
+pub(super) fn key_headers(name: &HeaderName, key: Option<&Credential>) -> HeaderMap {
+    let value = key.map(|key| match *name == AUTHORIZATION {
+        true => key.bearer.clone(),
+        false => key.plain.clone(),
+    });
+    value
+        .map(|value| (name.clone(), value))
+        .into_iter()
+        .collect()
+}
+
 /// One reply: chunks with deltas, a `finish_reason`, and perhaps a last chunk with the counters and `[DONE]`.
 #[derive(Default)]
 struct ChatDecoder {
     finish_reason: Option<String>,
-    refusal: Option<String>,
+    refusal: RefusalWords,
 }
 
 impl Decoder for ChatDecoder {
@@ -115,9 +126,11 @@ impl Decoder for ChatDecoder {
         Some(match self.finish_reason.as_deref()? {
             "length" => FinishReason::TokensMax,
             "content_filter" => FinishReason::Filtered,
-            _ if self.refusal.is_some() => FinishReason::Refused(self.refusal.take()),
             // `stop`; reasons that belong to tools, which no request offers; and whatever a server makes up.
-            _ => FinishReason::Complete,
+            _ => match self.refusal.take() {
+                Some(words) => FinishReason::Refused(Some(words)),
+                None => FinishReason::Complete,
+            },
         })
     }
 }
@@ -142,9 +155,7 @@ impl ChatDecoder {
             progress = Progress::Writing;
         }
         if let Some(text) = words(&delta["refusal"]) {
-            let refusal = self.refusal.get_or_insert_default();
-            let room = REFUSAL_CHARS_MAX.saturating_sub(refusal.chars().count());
-            refusal.extend(text.chars().take(room));
+            self.refusal.push(text);
             progress = Progress::Writing;
         }
         match words(&choice["finish_reason"]) {

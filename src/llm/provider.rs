@@ -1,25 +1,26 @@
-//! Any dialect over HTTP: a request in, a stream of deltas out, with the tries that it takes. Knows no dialect's JSON.
+//! Any dialect over HTTP: a request in, a stream of deltas out, in one try. Knows no dialect's JSON, no retry and no queue.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::Utc;
 use futures_util::{StreamExt, stream};
 use reqwest::Response;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{timeout, timeout_at};
 
-use super::dialect::Dialect;
+use super::connect_fault::ConnectFault;
+use super::dialect::{Dialect, ProviderSettings};
 use super::endpoint::{self, Endpoint, KeyMask};
 use super::error::{AnsweredKind, LlmError, LlmSetupError};
 use super::error_answer::{self, ErrorAnswer};
 use super::reply::{BrokenReply, Deadline, Reply, ReplyBounds};
-use super::retry::{self, RetryHint};
+use super::retry::RetryHint;
 use super::sse::causes;
-use super::{FinishReason, LlmDelta, LlmProvider, LlmRequest, LlmStream};
+use super::{FinishReason, LlmDelta, LlmRequest, LlmStream};
 use crate::config::{Limits, ProviderConfig};
+use crate::domain::usage::ModelName;
 
 /// Bytes read of an error answer; proxies send whole pages.
 const ERROR_BODY_BYTES_MAX: usize = 64 * 1024;
@@ -27,7 +28,7 @@ const ERROR_BODY_BYTES_MAX: usize = 64 * 1024;
 /// For the body of an error answer, which is not worth waiting for.
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// For [`LlmProvider::reachable`].
+/// For [`HttpProvider::reachable`].
 const REACHABLE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One model of one provider.
@@ -36,6 +37,7 @@ pub(super) struct HttpProvider {
     endpoint: Endpoint,
     model: String,
     mask: Arc<KeyMask>,
+    has_key: bool,
     limits: CallLimits,
 }
 
@@ -43,8 +45,6 @@ pub(super) struct HttpProvider {
 struct CallLimits {
     first_token_timeout: Duration,
     idle_timeout: Duration,
-    total_timeout: Duration,
-    retries_max: u32,
     reply_bytes_max: usize,
 }
 
@@ -54,7 +54,7 @@ impl HttpProvider {
         dialect: Box<dyn Dialect>,
         config: &ProviderConfig,
         limits: &Limits,
-    ) -> Result<Arc<dyn LlmProvider>, LlmSetupError> {
+    ) -> Result<Self, LlmSetupError> {
         let settings = dialect.settings();
         let credential = config
             .api_key
@@ -74,23 +74,55 @@ impl HttpProvider {
         )?;
         let headers = dialect.headers(credential.as_ref());
         let endpoint = Endpoint::new(&base, dialect.call_path(), headers, settings.base_url)?;
-        Ok(Arc::new(Self {
+        Ok(Self {
             dialect,
             endpoint,
             model: config.model.trim().to_owned(),
             mask: Arc::new(KeyMask::new(config.api_key.clone())),
+            has_key: config.api_key.is_some(),
             limits: CallLimits {
                 first_token_timeout: Duration::from_millis(limits.llm_first_token_timeout_ms),
                 idle_timeout: Duration::from_millis(limits.llm_idle_timeout_ms),
-                total_timeout: Duration::from_millis(limits.llm_total_timeout_ms),
-                retries_max: limits.llm_retries_max,
                 reply_bytes_max: limits.llm_reply_bytes_max,
             },
-        }))
+        })
+    }
+
+    /// The provider's short name.
+    pub(super) fn name(&self) -> &'static str {
+        self.dialect.name()
+    }
+
+    /// The model's name as the provider knows it.
+    pub(super) fn model(&self) -> &str {
+        &self.model
+    }
+
+    /// Both.
+    pub(super) fn model_name(&self) -> ModelName {
+        ModelName {
+            provider: self.name(),
+            model: self.model.clone(),
+        }
+    }
+
+    /// The names of its settings.
+    pub(super) fn settings(&self) -> ProviderSettings {
+        self.dialect.settings()
+    }
+
+    /// Whether calls carry a key.
+    pub(super) fn has_key(&self) -> bool {
+        self.has_key
+    }
+
+    /// The body of a call, the same for each of its tries.
+    pub(super) fn body(&self, request: &LlmRequest) -> Bytes {
+        Bytes::from(self.dialect.body(&self.model, request).to_string())
     }
 
     /// One try, up to the moment at which the model is at work. `calls` counts the tries, this one included.
-    async fn try_once(
+    pub(super) async fn try_once(
         &self,
         body: Bytes,
         calls: u32,
@@ -169,13 +201,19 @@ impl HttpProvider {
             None => answer.transient,
         };
         Err(FailedTry {
-            error: self.answered(status, &answer, request_id.as_deref()),
+            error: self.answered(status, &answer, request_id.as_deref(), hint.retry_after()),
             transient,
             wait: hint.wait,
         })
     }
 
-    fn answered(&self, status: u16, answer: &ErrorAnswer, request_id: Option<&str>) -> LlmError {
+    fn answered(
+        &self,
+        status: u16,
+        answer: &ErrorAnswer,
+        request_id: Option<&str>,
+        retry_after: Option<Duration>,
+    ) -> LlmError {
         let mut message = answer.message.clone();
         if let Some(request_id) = request_id {
             message = format!("{message} (request {request_id:.100})");
@@ -185,6 +223,7 @@ impl HttpProvider {
             kind: answer.kind,
             status,
             message,
+            retry_after,
         }
     }
 
@@ -196,6 +235,7 @@ impl HttpProvider {
         if error.is_connect() {
             return LlmError::Connect {
                 provider,
+                fault: ConnectFault::of(&error),
                 source: Box::new(error),
             };
         }
@@ -204,75 +244,58 @@ impl HttpProvider {
             problem: causes(&error),
         }
     }
-}
 
-#[async_trait]
-impl LlmProvider for HttpProvider {
-    fn name(&self) -> &'static str {
-        self.dialect.name()
+    /// Whether the list of models is where the API has it, which costs nothing to ask.
+    pub(super) async fn lists_models(&self) -> bool {
+        let answered = self.get_models().await;
+        answered.is_ok_and(|response| response.status().is_success())
     }
 
-    fn model(&self) -> &str {
-        &self.model
-    }
-
-    async fn stream(&self, request: LlmRequest) -> Result<LlmStream, LlmError> {
-        let total = Deadline::new(self.limits.total_timeout, "complete reply");
-        let body = Bytes::from(self.dialect.body(&self.model, &request).to_string());
-        drop(request);
-        let mut retries = 0;
-        loop {
-            let failed = match self.try_once(body.clone(), retries + 1, total).await {
-                Ok(stream) => return Ok(stream),
-                Err(failed) => failed,
-            };
-            if !failed.transient || retries == self.limits.retries_max {
-                return Err(failed.error);
-            }
-            let wait = match retry::wait(retries, failed.wait, fastrand::f64()) {
-                Some(wait) if Instant::now() + wait < total.at => wait,
-                Some(_) | None => return Err(failed.error),
-            };
-            retries += 1;
-            tracing::info!(
-                provider = self.dialect.name(),
-                retry = retries,
-                wait_ms = wait.as_millis(),
-                error = causes(&failed.error),
-                "a model call failed and is tried again"
-            );
-            tokio::time::sleep(wait).await;
+    /// Whether the base URL's host has an address.
+    pub(super) async fn host_is_known(&self) -> bool {
+        let url = &self.endpoint.call_url;
+        let host = url.host_str().unwrap_or_default();
+        let port = url.port_or_known_default().unwrap_or_default();
+        let found = timeout(REACHABLE_TIMEOUT, tokio::net::lookup_host((host, port))).await;
+        match found {
+            Ok(Ok(mut addresses)) => addresses.next().is_some(),
+            Ok(Err(_)) | Err(_) => false,
         }
     }
 
-    async fn reachable(&self) -> Result<(), LlmError> {
+    async fn get_models(&self) -> Result<Response, LlmError> {
         let deadline = Deadline::new(REACHABLE_TIMEOUT, "answer");
-        let sending = self
-            .endpoint
-            .client
-            .get(self.endpoint.models_url.clone())
-            .send();
-        let response = match timeout_at(deadline.at, sending).await {
-            Err(_) => return Err(deadline.missed(self.dialect.name())),
-            Ok(Err(error)) => return Err(self.unanswered(error)),
-            Ok(Ok(response)) => response,
-        };
+        let models_url = self.endpoint.models_url.clone();
+        let sending = self.endpoint.client.get(models_url).send();
+        match timeout_at(deadline.at, sending).await {
+            Err(_) => Err(deadline.missed(self.dialect.name())),
+            Ok(Err(error)) => Err(self.unanswered(error)),
+            Ok(Ok(response)) => Ok(response),
+        }
+    }
+
+    /// Whether the provider can be reached, without spending tokens.
+    pub(super) async fn reachable(&self) -> Result<(), LlmError> {
+        let response = self.get_models().await?;
         let status = response.status().as_u16();
         // 403 can mean that this key may call a model but not list them, and 404 that the server has no list; 429 is for calls to report.
         if status == 401 || status >= 500 {
             let body = self.mask.apply(&read_bounded(response).await);
             let answer = error_answer::read(status, &body);
-            return Err(self.answered(status, &answer, None));
+            return Err(self.answered(status, &answer, None, None));
         }
         Ok(())
     }
 }
 
 /// A try that gave nothing.
-struct FailedTry {
-    error: LlmError,
-    transient: bool,
-    wait: Option<Duration>,
+pub(super) struct FailedTry {
+    /// What happened.
+    pub(super) error: LlmError,
+    /// Whether another try may go better.
+    pub(super) transient: bool,
+    /// How long the provider asks to wait before it.
+    pub(super) wait: Option<Duration>,
 }
 
 impl FailedTry {

@@ -17,8 +17,12 @@ use super::sse::{self, SseBounds, SseError};
 use super::{LlmDelta, LlmStream, error_answer};
 use crate::domain::usage::TokenUsage;
 
-/// Bytes of one event. The largest honest one repeats a whole answer.
-const EVENT_BYTES_MAX: usize = 1 << 20;
+/// How much larger than a reply's text one event may be: the largest honest one repeats the whole text, in which JSON may escape a
+/// character of two bytes with six, …
+const EVENT_BYTES_PER_REPLY_BYTE: usize = 4;
+
+/// … and the request's instructions, settings and identifiers beside it.
+const EVENT_BYTES_BESIDE: usize = 1 << 20;
 
 /// How much larger a body may be than its text: a token of four bytes comes in a frame of some 200, and thinking comes unseen.
 const BODY_BYTES_PER_REPLY_BYTE: usize = 64;
@@ -117,7 +121,10 @@ impl Reply {
         // Until the reply begins, the deadline of the first token is the only one: a model may think in silence.
         let idle_timeout = watch::Sender::new(bounds.total.after);
         let sse_bounds = SseBounds {
-            event_bytes_max: EVENT_BYTES_MAX,
+            event_bytes_max: bounds
+                .reply_bytes_max
+                .saturating_mul(EVENT_BYTES_PER_REPLY_BYTE)
+                .saturating_add(EVENT_BYTES_BESIDE),
             body_bytes_max: bounds
                 .reply_bytes_max
                 .saturating_mul(BODY_BYTES_PER_REPLY_BYTE),
@@ -219,6 +226,8 @@ impl Reply {
                         kind: answer.kind,
                         status: 200,
                         message: answer.message,
+                        // Only a head could say so, and it was sent before the fault.
+                        retry_after: None,
                     },
                     transient: answer.transient,
                 });
@@ -303,5 +312,68 @@ fn count_calls(delta: LlmDelta, calls: u32) -> LlmDelta {
     match delta {
         LlmDelta::Usage(usage) => LlmDelta::Usage(TokenUsage { calls, ..usage }),
         LlmDelta::Text(_) | LlmDelta::Finish(_) => delta,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::anthropic::MessageDecoder;
+    use super::*;
+
+    const FIRST_WORDS: &str = "data: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"text_delta\",\"text\":\"Well\"}}\n\n";
+
+    /// A reply that begins with some words and goes on with a byte a second, for ever.
+    fn dripping(first: &'static str) -> Reply {
+        let rest = stream::unfold((), |()| async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Some((Ok(Bytes::from_static(b"x")), ()))
+        });
+        let body = stream::iter([Ok(Bytes::from_static(first.as_bytes()))]).chain(rest);
+        let bounds = ReplyBounds {
+            first_token: Deadline::new(Duration::from_secs(30), "first token"),
+            total: Deadline::new(Duration::from_secs(120), "complete reply"),
+            idle_timeout: Duration::from_secs(10),
+            reply_bytes_max: 1 << 20,
+        };
+        let mask = Arc::new(KeyMask::new(None));
+        Reply::new(
+            "p",
+            mask,
+            Box::pin(body),
+            Box::<MessageDecoder>::default(),
+            bounds,
+        )
+    }
+
+    fn timeout_of(error: &LlmError) -> (&'static str, u64) {
+        let LlmError::Timeout { awaited, after, .. } = error else {
+            panic!("{error:?}");
+        };
+        (awaited, after.as_secs())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_byte_a_second_is_no_first_token() {
+        let started = Instant::now();
+        let broken = dripping("").begin().await.err().unwrap();
+        assert_eq!(timeout_of(&broken.error), ("first token", 30));
+        assert!(!broken.transient);
+        assert_eq!(started.elapsed().as_secs(), 30);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_byte_a_second_keeps_a_reply_alive_up_to_its_deadline_and_no_longer() {
+        let started = Instant::now();
+        let mut reply = dripping(FIRST_WORDS);
+        reply.begin().await.ok().unwrap();
+        assert_eq!(started.elapsed().as_secs(), 0);
+        let deltas: Vec<_> = reply.into_stream(1).collect().await;
+        assert!(matches!(&deltas[0], Ok(LlmDelta::Text(text)) if text == "Well"));
+        assert_eq!(
+            timeout_of(deltas[1].as_ref().unwrap_err()),
+            ("complete reply", 120)
+        );
+        assert_eq!(deltas.len(), 2);
+        assert_eq!(started.elapsed().as_secs(), 120);
     }
 }

@@ -10,6 +10,9 @@ use reqwest::header::HeaderMap;
 /// after the person has left.
 pub(super) const WAIT_MAX: Duration = Duration::from_secs(10);
 
+/// The longest wait that is passed on. Some providers count in weeks, and a browser's timer ends after 24 days.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
 const BACKOFF_MIN: Duration = Duration::from_millis(500);
 const BACKOFF_MAX: Duration = Duration::from_secs(8);
 
@@ -23,6 +26,11 @@ pub(super) struct RetryHint {
 }
 
 impl RetryHint {
+    /// What to tell somebody who has to wait instead of us.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        self.wait.map(|wait| wait.min(RETRY_AFTER_MAX))
+    }
+
     /// Reads `x-should-retry`, `retry-after-ms` and `retry-after` (seconds, whole or not, or an HTTP date, RFC 9110 section
     /// 10.2.3). A wait of zero, in the past or not to be read is no hint.
     pub(super) fn from_headers(headers: &HeaderMap, now: DateTime<Utc>) -> Self {

@@ -360,6 +360,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_event_of_eight_megabytes_in_small_pieces_is_a_matter_of_a_moment() {
+        let large = SseBounds {
+            event_bytes_max: 16 << 20,
+            ..bounds()
+        };
+        let one_line = vec![b'x'; 8 << 20];
+        let many_lines = format!("{}\ndata: ", "x".repeat(121))
+            .into_bytes()
+            .repeat(8 << 13);
+        for text in [one_line, many_lines] {
+            let bytes = [&b"data: "[..], &text, b"\n\n"].concat();
+            let pieces = bytes.chunks(1_024).map(<[u8]>::to_vec).collect();
+            let started = std::time::Instant::now();
+            let events: Vec<_> = events(body(pieces), large.clone()).collect().await;
+            assert!(matches!(&events[..], [Ok(event)] if event.len() > 7 << 20));
+            // Fed with the pieces as they are, the parser would be at it for many minutes.
+            assert!(started.elapsed() < Duration::from_secs(20));
+        }
+    }
+
+    #[tokio::test]
     async fn a_large_event_in_small_pieces_costs_time_in_proportion() {
         // Each byte is looked at once here; the parser is given one whole line. Counted in lines, not in seconds.
         let mut splitter = LineSplitter::new(1 << 20);

@@ -63,6 +63,9 @@ pub(super) fn declined(shortfall: Shortfall, reason: String) -> Answer {
         Shortfall::QueryFailed => {
             "I could not write a query for that which the database accepts. Try to ask in another way."
         }
+        Shortfall::QueryTooCostly => {
+            "The query for that would be too much work for the database. Ask for less at once, for example for a shorter period."
+        }
         Shortfall::QueryTimeout => {
             "The query for that takes too long. Ask for less at once, for example for a shorter period."
         }

@@ -70,7 +70,8 @@ impl SqlChecker {
             .spawn(move || {
                 // The permit belongs to the thread: a caller that gave up does not make room for another text.
                 let _permit = permit;
-                let _ = outcome.send(guard::check(&draft, &snapshot));
+                let verdict = guard::check(&draft, &snapshot).map(CheckedSql::described);
+                let _ = outcome.send(verdict);
             });
         if let Err(error) = started {
             tracing::error!(%error, "no thread for checking a query could be started");

@@ -2,6 +2,7 @@
 
 use super::meter::SpentBudget;
 use crate::conversations::StoreError;
+use crate::limits::RateError;
 use crate::llm::LlmError;
 use crate::postgres::QueryError;
 
@@ -39,6 +40,13 @@ pub enum TurnError {
         /// What went wrong.
         #[source]
         source: StoreError,
+    },
+    /// The question came too soon after others, or could not be counted.
+    #[error("the question was not let in")]
+    Rate {
+        /// Which of both.
+        #[source]
+        source: RateError,
     },
     /// A fault of db-chat itself.
     #[error("internal fault: {problem}")]

@@ -34,6 +34,8 @@ pub enum Stage {
     Understanding,
     /// The model writes SQL.
     Generating,
+    /// All of the model's places are taken, and the question stands in its queue. After it the stage before goes on.
+    Waiting,
     /// The guard looks at it.
     Checking,
     /// A refused or failed query goes back to the model.
@@ -53,6 +55,7 @@ impl Stage {
         match self {
             Self::Understanding => "understanding",
             Self::Generating => "generating",
+            Self::Waiting => "waiting",
             Self::Checking => "checking",
             Self::Repairing => "repairing",
             Self::Executing => "executing",
@@ -67,6 +70,7 @@ impl Stage {
         match self {
             Self::Understanding => "Reading your question",
             Self::Generating => "Writing a query",
+            Self::Waiting => "Waiting for the language model",
             Self::Checking => "Checking that the query is safe",
             Self::Repairing => "Correcting the query",
             Self::Executing => "Asking the database",
@@ -106,6 +110,8 @@ pub enum Shortfall {
     QueryRefused,
     /// PostgreSQL refused every query that the model wrote.
     QueryFailed,
+    /// PostgreSQL expected every query that the model wrote to cost more than it may.
+    QueryTooCostly,
     /// The query ran into the time limit.
     QueryTimeout,
     /// The model declined.

@@ -28,6 +28,8 @@ pub(super) enum Attempt {
     Rejected(Rejection),
     /// PostgreSQL refused it.
     Failed(Box<CheckedSql>, QueryFailure),
+    /// PostgreSQL expects it to cost too much, by so many times.
+    TooCostly(u64),
     /// It ran into the time limit. Asking the model for a faster one would cost as much time again.
     TimedOut,
 }
@@ -151,6 +153,9 @@ async fn execute(
             Box::new(checked),
             QueryFailure::new(sqlstate, message, hint, position),
         )),
+        Err(QueryError::TooCostly { estimate, max }) => {
+            Ok(Attempt::TooCostly(estimate.div_ceil(max.max(1))))
+        }
         Err(QueryError::StatementTimeout { .. }) => Ok(Attempt::TimedOut),
         Err(QueryError::Cancelled) => Err(TurnError::Cancelled),
         Err(source @ (QueryError::Unavailable { .. } | QueryError::PoolTimeout { .. })) => {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::call::{CallError, call};
+use super::call::{CallError, CallWatch, call};
 use super::meter::Meter;
 use super::reply::{self, ModelReply};
 use super::schema_context::cut_to_tokens;
@@ -24,6 +24,8 @@ pub(super) struct Generator {
 pub(super) enum Generated {
     /// A reply that says what it is.
     Reply(ModelReply),
+    /// It was cut where it had as many tokens as it may have.
+    CutOff,
     /// The model declined for reasons of its own.
     Refused,
 }
@@ -49,16 +51,19 @@ impl Generator {
     }
 
     /// Asks for a reply, and remembers it for [`Generator::object`].
-    pub(super) async fn ask(&mut self, meter: &mut Meter) -> Result<Generated, CallError> {
-        let reply = call(self.provider.as_ref(), self.request.clone(), meter, |_| {
+    pub(super) async fn ask(
+        &mut self,
+        meter: &mut Meter,
+        watch: CallWatch<'_>,
+    ) -> Result<Generated, CallError> {
+        let request = self.request.clone();
+        let reply = call(self.provider.as_ref(), request, meter, Some(watch), |_| {
             std::future::ready(())
         })
         .await?;
         let generated = match reply.finish {
             FinishReason::Complete => Generated::Reply(reply::read(&reply.text)),
-            FinishReason::TokensMax => Generated::Reply(ModelReply::Unreadable(
-                "was cut off because it was too long",
-            )),
+            FinishReason::TokensMax => Generated::CutOff,
             FinishReason::Refused(_) | FinishReason::Filtered => return Ok(Generated::Refused),
         };
         // Providers refuse empty messages.

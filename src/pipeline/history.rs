@@ -208,6 +208,7 @@ mod tests {
             .collect();
         Conversation {
             id: ConversationId::random(),
+            title: String::new(),
             turns,
             summary: None,
         }

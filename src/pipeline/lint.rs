@@ -6,6 +6,12 @@ use crate::guard::QueryFacts;
 /// What a careful reader would remark, most important first.
 pub(super) fn warnings(facts: &QueryFacts, result: &ResultSet) -> Vec<String> {
     let mut warnings = Vec::new();
+    if facts.has_cartesian_join {
+        warnings.push(
+            "The query pairs every row of one table with every row of another: no condition joins them."
+                .to_owned(),
+        );
+    }
     if facts.has_limit && !facts.has_order {
         warnings.push(
             "The query takes some rows without saying in which order: other rows would do as well."

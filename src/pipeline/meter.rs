@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::schema_context::estimated_tokens;
 use crate::config::{Limits, ModelPrice};
-use crate::domain::usage::{TokenUsage, TurnUsage};
+use crate::domain::usage::{ModelName, TokenUsage, TurnUsage};
 use crate::llm::LlmRequest;
 
 /// Counts the calls of one turn.
@@ -16,6 +16,8 @@ pub(super) struct Meter {
     /// What the conversation had cost before this turn.
     spent_before: u64,
     tokens: TokenUsage,
+    /// In the order in which they first answered.
+    models: Vec<ModelName>,
     is_estimated: bool,
     cost_usd: f64,
     /// Whether a model was called whose price is not known.
@@ -40,6 +42,7 @@ impl Meter {
             conversation_tokens_max: limits.conversation_tokens_max,
             spent_before: 0,
             tokens: TokenUsage::default(),
+            models: Vec::new(),
             is_estimated: false,
             cost_usd: 0.0,
             is_unpriced: false,
@@ -56,6 +59,7 @@ impl Meter {
         let is_priced = self.tokens.calls > 0 && !self.is_unpriced;
         TurnUsage {
             tokens: self.tokens,
+            models: self.models.clone(),
             is_estimated: self.is_estimated,
             // Sums of prices have no digits beyond a billionth that mean anything.
             cost_usd: is_priced.then(|| (self.cost_usd * 1e9).round() / 1e9),
@@ -84,11 +88,11 @@ impl Meter {
         if self.spent_before.saturating_add(turn) > self.conversation_tokens_max {
             return Err(SpentBudget::Conversation);
         }
-        let price = self.prices.iter().find(|price| price.model == model);
-        let price = price.cloned();
+        let price = self.price(model);
         Ok(CallMeter {
             meter: self,
             price,
+            priced: TokenUsage::default(),
             input_estimate,
             reported: TokenUsage {
                 calls: 1,
@@ -102,10 +106,28 @@ impl Meter {
     }
 }
 
+impl Meter {
+    fn price(&self, model: &str) -> Option<ModelPrice> {
+        let price = self.prices.iter().find(|price| price.model == model);
+        price.cloned()
+    }
+
+    /// Adds tokens up to `until`, those up to `since` left out.
+    fn add_cost(&mut self, price: Option<&ModelPrice>, since: &TokenUsage, until: &TokenUsage) {
+        match price {
+            Some(price) => self.cost_usd += cost_usd(price, until) - cost_usd(price, since),
+            None => self.is_unpriced |= until.total() > since.total(),
+        }
+    }
+}
+
 /// Counts one call. What it has cost is added on every way out: a call that is broken off has cost something, too.
 pub(super) struct CallMeter<'a> {
     meter: &'a mut Meter,
+    /// Of the model that is at work.
     price: Option<ModelPrice>,
+    /// Tokens of the models before it, which have their price already.
+    priced: TokenUsage,
     input_estimate: u64,
     /// The provider's own counters so far.
     reported: TokenUsage,
@@ -118,6 +140,17 @@ pub(super) struct CallMeter<'a> {
 }
 
 impl CallMeter<'_> {
+    /// This model is at work from here on: what is counted next is at its price, and what was counted is not.
+    pub(super) fn answering(&mut self, model: ModelName) {
+        let price = self.price.as_ref();
+        self.meter.add_cost(price, &self.priced, &self.reported);
+        self.priced = self.reported;
+        self.price = self.meter.price(&model.model);
+        if !self.meter.models.contains(&model) {
+            self.meter.models.push(model);
+        }
+    }
+
     /// The provider is at work, and bills from here on.
     pub(super) fn begin(&mut self) {
         self.has_begun = true;
@@ -167,10 +200,8 @@ impl Drop for CallMeter<'_> {
         let (tokens, is_estimated) = self.counted();
         self.meter.tokens.add(tokens);
         self.meter.is_estimated |= is_estimated;
-        match &self.price {
-            Some(price) => self.meter.cost_usd += cost_usd(price, &tokens),
-            None => self.meter.is_unpriced = true,
-        }
+        self.meter
+            .add_cost(self.price.as_ref(), &self.priced, &tokens);
     }
 }
 
@@ -283,6 +314,37 @@ mod tests {
         drop(refused.begin_call("m", &request()).unwrap());
         assert_eq!(refused.usage().tokens.input_tokens, None);
         assert!(!refused.usage().is_estimated);
+    }
+
+    #[test]
+    fn each_model_that_answers_a_call_has_its_own_price() {
+        let name = |model: &str| ModelName {
+            provider: "p",
+            model: model.to_owned(),
+        };
+        let prices = [("m", [1.0, 1.0, 10.0]), ("n", [2.0, 2.0, 20.0])];
+        let mut meter = meter(&prices, 10_000, 10_000);
+        let mut call = meter.begin_call("m", &request()).unwrap();
+        call.answering(name("m"));
+        call.begin();
+        call.report(reported(1_000, None, 100));
+        // It failed before its first word; the counters go on.
+        call.answering(name("n"));
+        call.report(reported(3_000, None, 300));
+        call.complete();
+        drop(call);
+        let usage = meter.usage();
+        assert_eq!(usage.models, [name("m"), name("n")]);
+        assert_eq!(usage.tokens.total(), 3_300);
+        assert_eq!(usage.cost_usd, Some(0.002 + 0.008));
+
+        let mut call = meter.begin_call("m", &request()).unwrap();
+        call.answering(name("without a price"));
+        call.begin();
+        call.report(reported(1, None, 1));
+        call.complete();
+        drop(call);
+        assert_eq!(meter.usage().cost_usd, None);
     }
 
     #[test]

@@ -161,7 +161,10 @@ impl Pipeline {
                 record.enter(Stage::Storing, &events).await;
                 let stored = store::stored_turn(&turn, &answer, self.rows_budget(), tokens_spent);
                 summary = self.summary_work(&turn, past, &stored, &record);
-                let kept = parts.store.append(turn.conversation_id, stored).await;
+                let kept = parts
+                    .store
+                    .append(&turn.principal, turn.conversation_id, stored)
+                    .await;
                 record.leave();
                 kept.map(|()| answer)
                     .map_err(|source| TurnError::Store { source })
@@ -204,7 +207,7 @@ impl Pipeline {
         record.enter(Stage::Understanding, events).await;
         *past = parts
             .store
-            .load(turn.conversation_id)
+            .load(&turn.principal, turn.conversation_id)
             .await
             .map_err(|source| TurnError::Store { source })?;
         let past = past.as_ref();
@@ -229,7 +232,8 @@ impl Pipeline {
 
     /// Keeps a turn that was stopped. Where that fails the turn is forgotten: nobody was told that it is kept.
     async fn keep_stopped(&self, turn: &Turn, stored: StoredTurn) {
-        let keeping = self.parts.store.append(turn.conversation_id, stored);
+        let store = self.parts.store.as_ref();
+        let keeping = store.append(&turn.principal, turn.conversation_id, stored);
         match tokio::time::timeout(STOPPED_STORE_TIMEOUT, keeping).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(
@@ -265,6 +269,7 @@ impl Pipeline {
             provider: Arc::clone(provider),
             store: Arc::clone(&parts.store),
             prompts: parts.prompts.clone(),
+            owner: turn.principal.clone(),
             conversation_id: turn.conversation_id,
             previous: past.and_then(|conversation| conversation.summary),
             turns,

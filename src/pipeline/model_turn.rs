@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::answers::{Rows, answered, asked_back, declined};
+use super::call::{CallError, CallWatch, Reply};
 use super::choices::{UnknownChoice, unknown_choices};
 use super::error::TurnError;
 use super::event::{Answer, EventSender, Shortfall, Stage, TurnEvent};
@@ -19,6 +20,14 @@ use crate::domain::schema::Snapshot;
 use crate::llm::{FinishReason, LlmMessage, LlmProvider, LlmRole};
 use crate::offline;
 
+/// Beside an answer for whose prose no budget was left.
+const BUDGET_WARNING: &str =
+    "The token budget is spent: the rows are told about without the language model.";
+
+/// What a person is told where every query that the model wrote was cut.
+const CUT_OFF: &str =
+    "The language model's query was too long and was cut off. Ask for less at once.";
+
 /// What came of the calls that write SQL.
 enum Found {
     /// Rows to tell about, with the schema that the query was checked against.
@@ -29,8 +38,8 @@ enum Found {
 
 /// Why an attempt cannot stand.
 struct Objection {
-    /// What it comes to where it is the last one.
-    shortfall: Shortfall,
+    /// What is answered where it is the last one.
+    instead: Answer,
     /// What the model is told.
     text: String,
 }
@@ -52,12 +61,13 @@ impl Pipeline {
         let generator = self.generator(turn, &pinned, Arc::clone(provider), window, snapshot);
         let snapshot = Arc::clone(snapshot);
         let found = self.find_rows(turn, generator, snapshot, events, record);
-        let (rows, snapshot) = match found.await? {
+        let (mut rows, snapshot) = match found.await? {
             Found::Rows(rows, snapshot) => (*rows, snapshot),
             Found::Reply(answer) => return Ok(*answer),
         };
 
         record.enter(Stage::Narrating, events).await;
+        let mut rows_warning = None;
         let earlier = window.turns.last();
         let subject = Subject {
             question: turn.question.as_str(),
@@ -74,15 +84,30 @@ impl Pipeline {
             self.rows_budget(),
             self.parts.limits.llm_output_tokens_max,
             record,
-            events,
+            CallWatch {
+                events,
+                stage: Stage::Narrating,
+            },
         );
-        let prose = prose.await.map_err(|error| error.during("prose"))?;
+        let prose = match prose.await {
+            // The rows are there and have cost what they cost: they are told about without the model.
+            Err(CallError::Budget(_)) => {
+                rows_warning = Some(BUDGET_WARNING.to_owned());
+                Reply {
+                    text: String::new(),
+                    finish: FinishReason::Complete,
+                }
+            }
+            prose => prose.map_err(|error| error.during("prose"))?,
+        };
         let mut reply = prose.text;
-        if let Some(addition) = addition(&prose.finish, &reply, &subject) {
+        let addition = addition(&prose.finish, &reply, &subject);
+        if !addition.is_empty() {
             reply.push_str(&addition);
             record.said.push_str(&addition);
             let _ = events.send(TurnEvent::Token(addition)).await;
         }
+        rows.warnings.extend(rows_warning);
         Ok(answered(turn, reply, rows, &snapshot, events).await)
     }
 
@@ -99,9 +124,11 @@ impl Pipeline {
         let mut repairs_left = parts.limits.repairs_max;
         // Found nothing, perhaps by a slip: what is answered if the model cannot mend it.
         let mut empty: Option<Box<Rows>> = None;
-        record.enter(Stage::Generating, events).await;
+        let mut stage = Stage::Generating;
         loop {
-            let generated = generator.ask(&mut record.meter).await;
+            record.enter(stage, events).await;
+            let watch = CallWatch { events, stage };
+            let generated = generator.ask(&mut record.meter, watch).await;
             let outcome = match generated.map_err(|error| error.during("sql"))? {
                 Generated::Reply(ModelReply::Clarify(clarification)) => {
                     return Ok(Found::Reply(Box::new(asked_back(clarification))));
@@ -111,8 +138,14 @@ impl Pipeline {
                 }
                 Generated::Refused => Err(declined(Shortfall::ModelRefused, String::new())),
                 Generated::Reply(ModelReply::Unreadable(problem)) => Ok(Objection {
-                    shortfall: Shortfall::ModelReplyInvalid,
+                    instead: declined(Shortfall::ModelReplyInvalid, String::new()),
                     text: parts.prompts.repair_unreadable(problem),
+                }),
+                Generated::CutOff => Ok(Objection {
+                    instead: declined(Shortfall::ModelReplyInvalid, CUT_OFF.to_owned()),
+                    text: parts
+                        .prompts
+                        .repair_unreadable("was cut off because it was too long"),
                 }),
                 Generated::Reply(ModelReply::Sql(draft)) => {
                     match self.attempt(turn, draft, &snapshot, events, record).await? {
@@ -132,21 +165,25 @@ impl Pipeline {
                             }
                             empty = Some(rows);
                             Ok(Objection {
-                                shortfall: Shortfall::NotAnswerable,
+                                instead: declined(Shortfall::NotAnswerable, String::new()),
                                 text,
                             })
                         }
                         Attempt::TimedOut => Err(declined(Shortfall::QueryTimeout, String::new())),
                         Attempt::Rejected(rejection) => Ok(Objection {
-                            shortfall: Shortfall::QueryRefused,
+                            instead: declined(Shortfall::QueryRefused, String::new()),
                             text: parts.prompts.repair_rejected(rejection.reason()),
+                        }),
+                        Attempt::TooCostly(times) => Ok(Objection {
+                            instead: declined(Shortfall::QueryTooCostly, String::new()),
+                            text: parts.prompts.repair_costly(times),
                         }),
                         Attempt::Failed(checked, failure) => {
                             if failure.is_about_names() {
                                 snapshot = self.doubted_snapshot().await?;
                             }
                             Ok(Objection {
-                                shortfall: Shortfall::QueryFailed,
+                                instead: declined(Shortfall::QueryFailed, String::new()),
                                 text: failure.objection(&parts.prompts, &checked, &snapshot),
                             })
                         }
@@ -157,11 +194,10 @@ impl Pipeline {
                 Ok(objection) if repairs_left > 0 => {
                     repairs_left -= 1;
                     generator.object(&objection.text);
-                    record.enter(Stage::Repairing, events).await;
+                    stage = Stage::Repairing;
                     continue;
                 }
-                Ok(objection) => declined(objection.shortfall, String::new()),
-                Err(answer) => answer,
+                Ok(Objection { instead, .. }) | Err(instead) => instead,
             };
             return Ok(match empty {
                 Some(rows) => Found::Rows(rows, snapshot),
@@ -230,21 +266,18 @@ impl Pipeline {
     }
 }
 
-/// What has to be said behind the model's words, or instead of them.
-fn addition(finish: &FinishReason, said: &str, subject: &Subject<'_>) -> Option<String> {
-    let said_nothing = said.trim().is_empty();
-    match finish {
-        FinishReason::Complete | FinishReason::Refused(_) | FinishReason::Filtered
-            if said_nothing =>
-        {
-            Some(offline::narrate(subject.question, subject.result))
-        }
-        FinishReason::Complete => None,
-        FinishReason::TokensMax => {
-            Some("\n\n(The answer was cut off here: it was too long.)".to_owned())
-        }
-        FinishReason::Refused(_) | FinishReason::Filtered => {
-            Some("\n\n(The model stopped here and declined to go on.)".to_owned())
-        }
+/// What has to be said behind the model's words, or instead of them; empty where they stand for themselves.
+fn addition(finish: &FinishReason, said: &str, subject: &Subject<'_>) -> String {
+    let mut addition = String::new();
+    if said.trim().is_empty() {
+        addition.push_str(&offline::narrate(subject.question, subject.result));
     }
+    addition.push_str(match finish {
+        FinishReason::Complete => "",
+        FinishReason::TokensMax => "\n\n(The answer was cut off here: it was too long.)",
+        FinishReason::Refused(_) | FinishReason::Filtered => {
+            "\n\n(The model stopped here and declined to go on.)"
+        }
+    });
+    addition
 }

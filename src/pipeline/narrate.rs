@@ -2,8 +2,8 @@
 
 use minijinja::context;
 
-use super::call::{CallError, Reply, call};
-use super::event::{EventSender, TurnEvent};
+use super::call::{CallError, CallWatch, Reply, call};
+use super::event::TurnEvent;
 use super::pinned::Pinned;
 use super::prompts::Prompts;
 use super::record::TurnRecord;
@@ -43,8 +43,9 @@ pub(super) async fn narrate(
     budget: RowsBudget,
     output_tokens_max: u32,
     record: &mut TurnRecord,
-    events: &EventSender,
+    watch: CallWatch<'_>,
 ) -> Result<Reply, CallError> {
+    let events = watch.events;
     let (rows, shown_count) = render_rows(subject.result, budget);
     let text = prompts.prose_question(&context! {
         question => subject.question, earlier => subject.earlier, earlier_stopped => subject.earlier_stopped,
@@ -62,7 +63,7 @@ pub(super) async fn narrate(
         output_tokens_max,
     };
     let TurnRecord { meter, said, .. } = record;
-    call(provider, request, meter, |piece| {
+    call(provider, request, meter, Some(watch), |piece| {
         said.push_str(&piece);
         async {
             // A reader that is gone does not stop the turn; only its cancellation token does.

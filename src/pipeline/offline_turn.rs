@@ -54,6 +54,7 @@ impl Pipeline {
             Attempt::Ran(checked, result) => (checked, result),
             Attempt::Rejected(_) => return Ok(declined(Shortfall::QueryRefused, String::new())),
             Attempt::Failed(..) => return Ok(declined(Shortfall::QueryFailed, String::new())),
+            Attempt::TooCostly(_) => return Ok(declined(Shortfall::QueryTooCostly, String::new())),
             Attempt::TimedOut => return Ok(declined(Shortfall::QueryTimeout, String::new())),
         };
         record.enter(Stage::Narrating, events).await;

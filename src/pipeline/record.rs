@@ -102,9 +102,14 @@ impl TurnRecord {
         error_code: Option<&'static str>,
     ) -> AuditEntry {
         self.leave();
-        let (provider, model) = match engine {
-            Engine::Model(provider) => (provider.name().to_owned(), provider.model().to_owned()),
-            Engine::Offline => ("offline".to_owned(), String::new()),
+        let mut usage = self.meter.usage();
+        let (provider, model) = match (usage.models.pop(), engine) {
+            // A fallback may have answered.
+            (Some(name), _) => (name.provider.to_owned(), name.model),
+            (None, Engine::Model(provider)) => {
+                (provider.name().to_owned(), provider.model().to_owned())
+            }
+            (None, Engine::Offline) => ("offline".to_owned(), String::new()),
         };
         AuditEntry {
             principal: (!turn.principal.is_anonymous()).then(|| turn.principal.to_string()),
@@ -121,7 +126,7 @@ impl TurnRecord {
             stages: self.stages,
             provider,
             model,
-            usage: self.meter.usage().tokens,
+            usage: usage.tokens,
             outcome: match outcome {
                 Ok(answer) if answer.clarification.is_some() => AuditOutcome::Clarified,
                 Ok(answer) if answer.shortfall.is_some() => AuditOutcome::Declined,

@@ -13,6 +13,7 @@ use super::schema_context::cut_to_tokens;
 use crate::conversations::{ConversationStore, StoreError};
 use crate::domain::conversation::{Conversation, StoredTurn, Summary};
 use crate::domain::ids::ConversationId;
+use crate::domain::principal::Principal;
 use crate::llm::{FinishReason, LlmMessage, LlmProvider, LlmRequest, LlmRole};
 
 /// Tokens of turns that one summary is made of, in history budgets: after failures there may be many.
@@ -26,6 +27,8 @@ pub(super) struct SummaryWork {
     pub(super) store: Arc<dyn ConversationStore>,
     /// The templates.
     pub(super) prompts: Prompts,
+    /// On whose behalf it is kept.
+    pub(super) owner: Principal,
     /// Whose it is.
     pub(super) conversation_id: ConversationId,
     /// The one before, which it takes in.
@@ -110,7 +113,7 @@ impl SummaryWork {
             output_tokens_max: self.output_tokens_max,
         };
         let provider = self.provider.as_ref();
-        let reply = call(provider, request, &mut self.meter, |_| {
+        let reply = call(provider, request, &mut self.meter, None, |_| {
             std::future::ready(())
         })
         .await
@@ -135,7 +138,9 @@ impl SummaryWork {
             last_asked_at,
             tokens_spent: spent_before.saturating_add(spent),
         };
-        let kept = self.store.summarise(self.conversation_id, summary).await;
-        kept.map_err(SummaryError::Store)
+        let kept = self
+            .store
+            .summarise(&self.owner, self.conversation_id, summary);
+        kept.await.map_err(SummaryError::Store)
     }
 }

@@ -39,6 +39,14 @@ pub enum QueryError {
         /// The limit.
         after: Duration,
     },
+    /// PostgreSQL expects the query to cost more than it may. It was planned and not run.
+    #[error("the query would cost {estimate}, and {max} is the most that is allowed")]
+    TooCostly {
+        /// In the units of `EXPLAIN`, rounded up.
+        estimate: u64,
+        /// The limit.
+        max: u64,
+    },
     /// The turn's cancellation token fired; PostgreSQL was told to stop.
     #[error("the query was cancelled")]
     Cancelled,
@@ -51,6 +59,9 @@ impl QueryError {
             return Self::unavailable(error);
         };
         let sqlstate = answer.code().code();
+        if is_statement_of_another(sqlstate) {
+            return Self::unavailable(MixedUp { source: error });
+        }
         if answer.parsed_severity().is_some_and(is_fatal) || is_connection_class(sqlstate) {
             return Self::unavailable(error);
         }
@@ -84,6 +95,10 @@ impl QueryError {
                 position: *position,
             },
             Self::StatementTimeout { after } => Self::StatementTimeout { after: *after },
+            Self::TooCostly { estimate, max } => Self::TooCostly {
+                estimate: *estimate,
+                max: *max,
+            },
             Self::Cancelled => Self::Cancelled,
         }
     }
@@ -100,6 +115,23 @@ impl QueryError {
 #[derive(Debug, thiserror::Error)]
 #[error("a check that others were waiting for failed")]
 struct SharedError(#[source] Arc<QueryError>);
+
+/// The session is not the one that it was: a pooler in between has exchanged it.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "a prepared statement is missing or another client's, as behind a pooler that does not follow prepared statements: \
+     use pool_mode = session, or PgBouncer 1.21 or newer with max_prepared_statements set"
+)]
+struct MixedUp {
+    #[source]
+    source: tokio_postgres::Error,
+}
+
+/// `duplicate_prepared_statement` and `invalid_sql_statement_name`. The driver's names are its own, so on a session of its own
+/// neither can happen.
+fn is_statement_of_another(sqlstate: &str) -> bool {
+    matches!(sqlstate, "42P05" | "26000")
+}
 
 /// FATAL and PANIC end the session, whatever the reason.
 fn is_fatal(severity: Severity) -> bool {

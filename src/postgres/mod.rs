@@ -2,6 +2,7 @@
 
 pub mod catalog;
 mod connection_string;
+mod cost;
 pub mod error;
 pub mod grants;
 pub mod pool;

@@ -221,10 +221,15 @@ impl DatabasePool {
     }
 }
 
-/// Leaves nothing behind. The guard lets no query take an advisory lock, listen or set anything; this is the second wall.
-/// `DISCARD ALL` would be the usual word, but it cannot share a message with others, and PgBouncer may
-/// give each message another server.
-const RESET: &str = "ROLLBACK; SELECT pg_catalog.pg_advisory_unlock_all(); UNLISTEN *; RESET ALL";
+/// Leaves nothing behind. The guard lets no query take an advisory lock, listen, prepare or set anything; this is the second wall.
+/// The rollback undoes settings, channels, cursors and tables; what is no transaction's has to be named.
+/// `DISCARD ALL` would be the usual word, but it cannot share a message with others, PgBouncer may give each message
+/// another server, and it would take the statements that the driver prepared for itself, which do not come from SQL.
+const RESET: &str = "ROLLBACK; SELECT pg_catalog.pg_advisory_unlock_all(); UNLISTEN *; RESET ALL; \
+    DO $$ DECLARE kept text; BEGIN \
+        FOR kept IN SELECT name FROM pg_catalog.pg_prepared_statements WHERE from_sql LOOP \
+            EXECUTE pg_catalog.format('DEALLOCATE %I', kept); \
+        END LOOP; END $$";
 
 async fn reset(client: &Client) -> Result<(), QueryError> {
     match tokio::time::timeout(RECYCLE_TIMEOUT, client.batch_execute(RESET)).await {

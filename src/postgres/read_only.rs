@@ -15,6 +15,7 @@ use futures_util::TryStreamExt;
 use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 use tokio_util::sync::CancellationToken;
 
+use super::cost;
 use super::error::QueryError;
 use super::pool::DatabasePool;
 use super::types::{self, TypeFacts, ValueBound};
@@ -42,6 +43,8 @@ pub struct ExecutionLimits {
     pub result_bytes_max: usize,
     /// PostgreSQL's `statement_timeout` and `lock_timeout`, and the time for all pages together.
     pub statement_timeout: Duration,
+    /// The most that PostgreSQL may expect the query to cost; `None`: it is not asked.
+    pub cost_max: Option<u64>,
     /// PostgreSQL's `idle_in_transaction_session_timeout`.
     pub idle_in_transaction_timeout: Duration,
 }
@@ -53,6 +56,7 @@ impl From<&Limits> for ExecutionLimits {
             cell_bytes_max: limits.cell_bytes_max,
             result_bytes_max: limits.result_bytes_max,
             statement_timeout: Duration::from_millis(limits.statement_timeout_ms),
+            cost_max: limits.query_cost_max,
             idle_in_transaction_timeout: Duration::from_millis(
                 limits.idle_in_transaction_timeout_ms,
             ),
@@ -63,7 +67,7 @@ impl From<&Limits> for ExecutionLimits {
 /// Runs a checked query in a read-only transaction and rolls it back.
 ///
 /// # Errors
-/// [`QueryError::Refused`] with a position in the checked text; [`QueryError::StatementTimeout`];
+/// [`QueryError::Refused`] with a position in the checked text; [`QueryError::TooCostly`]; [`QueryError::StatementTimeout`];
 /// [`QueryError::Cancelled`] when `cancel` fired; and what the pool says.
 ///
 /// # Cancel safety
@@ -116,6 +120,15 @@ async fn read(
         .prepare(sql.as_str())
         .await
         .map_err(QueryError::from_driver)?;
+    // The guard refuses parameters; PostgreSQL would call their missing values a fault of the protocol.
+    if !statement.params().is_empty() {
+        return Err(QueryError::Refused {
+            sqlstate: "42P02".to_owned(),
+            message: "the query has parameters".to_owned(),
+            hint: None,
+            position: None,
+        });
+    }
     let oids: Vec<u32> = statement
         .columns()
         .iter()
@@ -139,6 +152,14 @@ async fn read(
     drop(statement);
 
     let declaration = Declaration::write(sql.as_str(), &facts, limits.cell_bytes_max);
+    if let Some(max) = limits.cost_max {
+        let estimate = cost::estimate(client, &declaration.text, limits.rows_max)
+            .await
+            .map_err(|error| declaration.relocate_by(error, cost::EXPLAIN))?;
+        if estimate > max {
+            return Err(QueryError::TooCostly { estimate, max });
+        }
+    }
     client
         .execute_typed(&declaration.text, &[])
         .await
@@ -248,10 +269,18 @@ impl Declaration {
     }
 
     /// Counts an error's position from the beginning of the checked text.
-    fn relocate(&self, mut error: QueryError) -> QueryError {
+    fn relocate(&self, error: QueryError) -> QueryError {
+        self.relocate_by(error, "")
+    }
+
+    /// The same where there was `more`, which is ASCII, before the declaration.
+    fn relocate_by(&self, mut error: QueryError, more: &str) -> QueryError {
+        let prefix_chars = u32::try_from(more.len())
+            .unwrap_or(u32::MAX)
+            .saturating_add(self.prefix_chars);
         if let QueryError::Refused { position, .. } = &mut error {
             *position = position
-                .and_then(|position| position.checked_sub(self.prefix_chars))
+                .and_then(|position| position.checked_sub(prefix_chars))
                 .filter(|position| (1..=self.sql_chars).contains(position));
         }
         error

@@ -91,6 +91,8 @@ pub struct UsageBody {
     pub cached_tokens: Option<u64>,
     /// Tokens written by the model.
     pub output_tokens: Option<u64>,
+    /// The models that answered, each as `provider:model`, in the order in which they first did.
+    pub models: Vec<String>,
     /// Present and true where a counter is a guess by the length of the texts, because a server did not count.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub estimated: bool,

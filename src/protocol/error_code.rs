@@ -41,6 +41,18 @@ pub enum ErrorCode {
     RequestTimeout,
     /// The browser's origin is not allowed.
     OriginNotAllowed,
+    /// Nobody in particular may come in: credentials are needed.
+    AuthenticationRequired,
+    /// The key, the token or the ticket is not valid.
+    InvalidCredentials,
+    /// The token was valid once: get a new one.
+    TokenExpired,
+    /// This belongs to somebody who has signed in, and the server has no way to sign in.
+    LoginRequired,
+    /// Tokens cannot be checked at present.
+    AuthenticationUnavailable,
+    /// The server is not known under this name.
+    HostNotAllowed,
     /// No such conversation.
     ConversationNotFound,
     /// No such question is being answered.
@@ -49,6 +61,10 @@ pub enum ErrorCode {
     TooManyQuestions,
     /// Too many connections are open.
     TooManyConnections,
+    /// Too many requests in a minute.
+    RateLimited,
+    /// Too many connections of one person or from one address.
+    ConnectionLimit,
     /// The server is stopping.
     ShuttingDown,
 
@@ -67,6 +83,8 @@ pub enum ErrorCode {
     ProviderQuotaExceeded,
     /// The provider did not answer in time.
     ProviderTimeout,
+    /// Too many questions wait for the provider.
+    ProviderBusy,
     /// The model declined for safety reasons of its own.
     ModelRefused,
     /// The question has cost as many tokens as one may.
@@ -81,6 +99,8 @@ pub enum ErrorCode {
     QueryRefused,
     /// The database refused the query, and no repair was found.
     QueryFailed,
+    /// The query would cost the database more than it may, and no repair was found.
+    QueryTooCostly,
     /// The query took too long.
     QueryTimeout,
 
@@ -120,10 +140,18 @@ impl ErrorCode {
         Self::HeadersTooLarge,
         Self::RequestTimeout,
         Self::OriginNotAllowed,
+        Self::AuthenticationRequired,
+        Self::InvalidCredentials,
+        Self::TokenExpired,
+        Self::LoginRequired,
+        Self::AuthenticationUnavailable,
+        Self::HostNotAllowed,
         Self::ConversationNotFound,
         Self::RequestNotFound,
         Self::TooManyQuestions,
         Self::TooManyConnections,
+        Self::RateLimited,
+        Self::ConnectionLimit,
         Self::ShuttingDown,
         Self::ModelReplyInvalid,
         Self::ProviderUnavailable,
@@ -132,12 +160,14 @@ impl ErrorCode {
         Self::ProviderRateLimited,
         Self::ProviderQuotaExceeded,
         Self::ProviderTimeout,
+        Self::ProviderBusy,
         Self::ModelRefused,
         Self::TurnBudgetExceeded,
         Self::ConversationBudgetExceeded,
         Self::NotAnswerable,
         Self::QueryRefused,
         Self::QueryFailed,
+        Self::QueryTooCostly,
         Self::QueryTimeout,
         Self::DatabaseUnavailable,
         Self::DatabaseBusy,
@@ -167,10 +197,18 @@ impl ErrorCode {
             Self::HeadersTooLarge => "headers_too_large",
             Self::RequestTimeout => "request_timeout",
             Self::OriginNotAllowed => "origin_not_allowed",
+            Self::AuthenticationRequired => "authentication_required",
+            Self::InvalidCredentials => "invalid_credentials",
+            Self::TokenExpired => "token_expired",
+            Self::LoginRequired => "login_required",
+            Self::AuthenticationUnavailable => "authentication_unavailable",
+            Self::HostNotAllowed => "host_not_allowed",
             Self::ConversationNotFound => "conversation_not_found",
             Self::RequestNotFound => "request_not_found",
             Self::TooManyQuestions => "too_many_questions",
             Self::TooManyConnections => "too_many_connections",
+            Self::RateLimited => "rate_limited",
+            Self::ConnectionLimit => "connection_limit",
             Self::ShuttingDown => "shutting_down",
             Self::ModelReplyInvalid => "model_reply_invalid",
             Self::ProviderUnavailable => "provider_unavailable",
@@ -179,12 +217,14 @@ impl ErrorCode {
             Self::ProviderRateLimited => "provider_rate_limited",
             Self::ProviderQuotaExceeded => "provider_quota_exceeded",
             Self::ProviderTimeout => "provider_timeout",
+            Self::ProviderBusy => "provider_busy",
             Self::ModelRefused => "model_refused",
             Self::TurnBudgetExceeded => "turn_budget_exceeded",
             Self::ConversationBudgetExceeded => "conversation_budget_exceeded",
             Self::NotAnswerable => "not_answerable",
             Self::QueryRefused => "query_refused",
             Self::QueryFailed => "query_failed",
+            Self::QueryTooCostly => "query_too_costly",
             Self::QueryTimeout => "query_timeout",
             Self::DatabaseUnavailable => "database_unavailable",
             Self::DatabaseBusy => "database_busy",

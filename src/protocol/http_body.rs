@@ -31,7 +31,7 @@ pub struct ReadinessBody {
 /// The state of one dependency.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct CheckBody {
-    /// `database`, `store`, `provider` or `audit`.
+    /// `database`, `store`, `provider`, `fallback` or `audit`.
     pub name: &'static str,
     /// `up`, `down` or `off` (not configured).
     pub status: &'static str,
@@ -53,4 +53,13 @@ pub struct HealthBody {
     pub status: &'static str,
     /// The version of db-chat.
     pub version: &'static str,
+}
+
+/// `POST /api/chat/ticket/`.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct TicketBody {
+    /// For `?ticket=` in the address of a socket; good once.
+    pub ticket: String,
+    /// Seconds until it is good no more.
+    pub expires_in: u32,
 }

@@ -6,8 +6,8 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use super::answer::AnswerBody;
-use super::history::ConversationBody;
-use super::http_body::{HealthBody, HttpErrorBody, ReadinessBody};
+use super::history::{ConversationBody, ConversationListBody, ConversationTitleBody};
+use super::http_body::{HealthBody, HttpErrorBody, ReadinessBody, TicketBody};
 use super::schema::SchemaBody;
 use super::server_frame::ServerFrame;
 
@@ -36,10 +36,13 @@ pub fn components() -> Map<String, Value> {
         .into_generator();
     add::<AnswerBody>(&mut generator);
     add::<ConversationBody>(&mut generator);
+    add::<ConversationListBody>(&mut generator);
+    add::<ConversationTitleBody>(&mut generator);
     add::<HealthBody>(&mut generator);
     add::<HttpErrorBody>(&mut generator);
     add::<ReadinessBody>(&mut generator);
     add::<SchemaBody>(&mut generator);
+    add::<TicketBody>(&mut generator);
     generator.take_definitions(true)
 }
 

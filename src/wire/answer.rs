@@ -1,7 +1,7 @@
 //! A pipeline's [`Answer`] to the [`AnswerBody`] that the socket and REST send.
 
 use crate::domain::result::{ResultColumn, ResultSet};
-use crate::domain::usage::TurnUsage;
+use crate::domain::usage::{ModelName, TurnUsage};
 use crate::pipeline::event::{Answer, Clarification, Evidence};
 use crate::protocol::answer::{
     AnswerBody, ClarificationBody, ColumnBody, CostBody, EvidenceBody, UsageBody,
@@ -86,6 +86,7 @@ fn usage_body(usage: TurnUsage) -> UsageBody {
         input_tokens: tokens.input_tokens,
         cached_tokens: tokens.cached_tokens,
         output_tokens: tokens.output_tokens,
+        models: usage.models.iter().map(ModelName::to_string).collect(),
         estimated: usage.is_estimated,
         cost: usage.cost_usd.map(|amount| CostBody {
             amount,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::conversations::StoreError;
 use crate::domain::question::QuestionFault;
+use crate::limits::RateError;
 use crate::llm::LlmError;
 use crate::llm::error::AnsweredKind;
 use crate::pipeline::error::TurnError;
@@ -17,6 +18,9 @@ use crate::postgres::QueryError;
 use crate::protocol::client_frame::FrameFault;
 use crate::protocol::error_code::ErrorCode;
 use crate::protocol::server_frame::ErrorBody;
+
+/// When to come back to a queue that is full: calls take seconds, and each that ends makes room.
+const BUSY_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// What a client is told about an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,12 +69,16 @@ pub const fn is_retryable(code: ErrorCode) -> bool {
     match code {
         ErrorCode::TooManyQuestions
         | ErrorCode::TooManyConnections
+        | ErrorCode::RateLimited
+        | ErrorCode::ConnectionLimit
+        | ErrorCode::AuthenticationUnavailable
         | ErrorCode::ShuttingDown
         | ErrorCode::RequestTimeout
         | ErrorCode::ModelReplyInvalid
         | ErrorCode::ProviderUnavailable
         | ErrorCode::ProviderRateLimited
         | ErrorCode::ProviderTimeout
+        | ErrorCode::ProviderBusy
         | ErrorCode::DatabaseUnavailable
         | ErrorCode::DatabaseBusy
         | ErrorCode::StoreUnavailable
@@ -91,6 +99,11 @@ pub const fn is_retryable(code: ErrorCode) -> bool {
         | ErrorCode::UpgradeRequired
         | ErrorCode::HeadersTooLarge
         | ErrorCode::OriginNotAllowed
+        | ErrorCode::AuthenticationRequired
+        | ErrorCode::InvalidCredentials
+        | ErrorCode::TokenExpired
+        | ErrorCode::LoginRequired
+        | ErrorCode::HostNotAllowed
         | ErrorCode::ConversationNotFound
         | ErrorCode::RequestNotFound
         | ErrorCode::ProviderAuthentication
@@ -102,6 +115,7 @@ pub const fn is_retryable(code: ErrorCode) -> bool {
         | ErrorCode::NotAnswerable
         | ErrorCode::QueryRefused
         | ErrorCode::QueryFailed
+        | ErrorCode::QueryTooCostly
         | ErrorCode::QueryTimeout
         | ErrorCode::Internal => false,
     }
@@ -117,6 +131,7 @@ pub const fn http_status(code: ErrorCode) -> u16 {
         | ErrorCode::NotAnswerable
         | ErrorCode::QueryRefused
         | ErrorCode::QueryFailed
+        | ErrorCode::QueryTooCostly
         | ErrorCode::QueryTimeout => 200,
         ErrorCode::InvalidRequest
         | ErrorCode::UnknownFrameType
@@ -125,6 +140,10 @@ pub const fn http_status(code: ErrorCode) -> u16 {
         | ErrorCode::QuestionInvalid
         | ErrorCode::InvalidConversationId
         | ErrorCode::InvalidRequestId => 400,
+        ErrorCode::AuthenticationRequired
+        | ErrorCode::InvalidCredentials
+        | ErrorCode::TokenExpired
+        | ErrorCode::LoginRequired => 401,
         ErrorCode::OriginNotAllowed => 403,
         ErrorCode::NotFound | ErrorCode::ConversationNotFound | ErrorCode::RequestNotFound => 404,
         ErrorCode::MethodNotAllowed => 405,
@@ -132,8 +151,11 @@ pub const fn http_status(code: ErrorCode) -> u16 {
         ErrorCode::DuplicateRequestId => 409,
         ErrorCode::RequestTooLarge => 413,
         ErrorCode::UnsupportedMediaType => 415,
+        ErrorCode::HostNotAllowed => 421,
         ErrorCode::UpgradeRequired => 426,
         ErrorCode::TooManyQuestions
+        | ErrorCode::RateLimited
+        | ErrorCode::ConnectionLimit
         | ErrorCode::TurnBudgetExceeded
         | ErrorCode::ConversationBudgetExceeded => 429,
         ErrorCode::HeadersTooLarge => 431,
@@ -142,9 +164,11 @@ pub const fn http_status(code: ErrorCode) -> u16 {
         | ErrorCode::ProviderAuthentication
         | ErrorCode::ProviderRejected => 502,
         ErrorCode::TooManyConnections
+        | ErrorCode::AuthenticationUnavailable
         | ErrorCode::ShuttingDown
         | ErrorCode::ProviderRateLimited
         | ErrorCode::ProviderQuotaExceeded
+        | ErrorCode::ProviderBusy
         | ErrorCode::DatabaseUnavailable
         | ErrorCode::DatabaseBusy
         | ErrorCode::StoreUnavailable
@@ -161,6 +185,7 @@ pub const fn shortfall_code(shortfall: Shortfall) -> ErrorCode {
         Shortfall::NotAnswerable => ErrorCode::NotAnswerable,
         Shortfall::QueryRefused => ErrorCode::QueryRefused,
         Shortfall::QueryFailed => ErrorCode::QueryFailed,
+        Shortfall::QueryTooCostly => ErrorCode::QueryTooCostly,
         Shortfall::QueryTimeout => ErrorCode::QueryTimeout,
         Shortfall::ModelRefused => ErrorCode::ModelRefused,
         Shortfall::ModelReplyInvalid => ErrorCode::ModelReplyInvalid,
@@ -186,6 +211,7 @@ impl From<&TurnError> for WireError {
             TurnError::BudgetSpent { budget } => (*budget).into(),
             TurnError::Database { source } => source.into(),
             TurnError::Store { source } => source.into(),
+            TurnError::Rate { source } => source.into(),
             TurnError::Internal { problem: _ } => Self::internal(),
         }
     }
@@ -206,8 +232,39 @@ impl From<&LlmError> for WireError {
                 ErrorCode::ProviderUnavailable,
                 "The language model broke off in the middle of its reply. Please try again.",
             ),
-            LlmError::Answered { kind, .. } => answered(*kind),
+            LlmError::Answered {
+                kind, retry_after, ..
+            } => {
+                let error = answered(*kind);
+                match retry_after {
+                    // A key or a quota is not mended by waiting, whatever the provider's headers say.
+                    Some(pause) if is_retryable(error.code) => error.with_retry_after(*pause),
+                    Some(_) | None => error,
+                }
+            }
+            LlmError::CircuitOpen { retry_after, .. } => Self::new(
+                ErrorCode::ProviderUnavailable,
+                format!(
+                    "The language model has failed several times in a row. Please ask again in {}.",
+                    in_words(*retry_after)
+                ),
+            )
+            .with_retry_after(*retry_after),
+            LlmError::Busy { .. } => Self::new(
+                ErrorCode::ProviderBusy,
+                "Too many questions are waiting for the language model. Please ask again in a moment.",
+            )
+            .with_retry_after(BUSY_RETRY_AFTER),
         }
+    }
+}
+
+/// Rounded up: whoever comes back a moment too early comes in vain.
+fn in_words(wait: Duration) -> String {
+    match wait.as_millis().div_ceil(1_000) {
+        0 | 1 => "a second".to_owned(),
+        seconds @ 2..=90 => format!("{seconds} seconds"),
+        seconds => format!("{} minutes", seconds.div_ceil(60)),
     }
 }
 
@@ -266,10 +323,14 @@ impl From<&QueryError> for WireError {
                 ErrorCode::DatabaseBusy,
                 "The database is busy with other questions. Please try again in a moment.",
             ),
-            // Both are outcomes that the pipeline turns into an answer; here they are for completeness.
+            // These are outcomes that the pipeline turns into an answer; here they are for completeness.
             QueryError::Refused { .. } => Self::new(
                 ErrorCode::QueryFailed,
                 "The database could not run the query. Please ask in another way.",
+            ),
+            QueryError::TooCostly { .. } => Self::new(
+                ErrorCode::QueryTooCostly,
+                "The query would be too much work for the database. Please ask for less, for example a shorter time span.",
             ),
             QueryError::StatementTimeout { .. } => Self::new(
                 ErrorCode::QueryTimeout,
@@ -287,9 +348,26 @@ impl From<&StoreError> for WireError {
                 ErrorCode::StoreUnavailable,
                 "Conversations cannot be read or saved right now. Please try again in a moment.",
             ),
+            StoreError::NotOwned => Self::conversation_not_found(),
             StoreError::Corrupt { .. } => Self::new(
                 ErrorCode::Internal,
                 "This conversation cannot be read any more. Please start a new one.",
+            ),
+        }
+    }
+}
+
+impl From<&RateError> for WireError {
+    fn from(error: &RateError) -> Self {
+        match error {
+            RateError::Exceeded { retry_after } => Self::new(
+                ErrorCode::RateLimited,
+                "That were too many questions in a minute. Please wait a moment before the next one.",
+            )
+            .with_retry_after(*retry_after),
+            RateError::Unavailable { .. } => Self::new(
+                ErrorCode::StoreUnavailable,
+                "Questions cannot be taken right now. Please try again in a moment.",
             ),
         }
     }
@@ -352,6 +430,15 @@ impl WireError {
         )
     }
 
+    /// There is no such conversation, or it is of somebody else: the same words for both.
+    #[must_use]
+    pub fn conversation_not_found() -> Self {
+        Self::new(
+            ErrorCode::ConversationNotFound,
+            "There is no such conversation. It may have been forgotten after a time without use.",
+        )
+    }
+
     /// The server is stopping.
     #[must_use]
     pub fn shutting_down() -> Self {
@@ -395,6 +482,7 @@ mod tests {
                     kind: AnsweredKind::Authentication,
                     status: 401,
                     message: secret.to_owned(),
+                    retry_after: None,
                 },
             },
         ];
@@ -403,6 +491,47 @@ mod tests {
             for word in ["internal:", "sk-", "salaries", "42P01", "openai"] {
                 assert!(!message.contains(word), "{message}");
             }
+        }
+    }
+
+    #[test]
+    fn when_to_come_back_is_told_only_where_coming_back_helps() {
+        let wait = Some(Duration::from_micros(1_500_001));
+        let told = |kind| {
+            let error = LlmError::Answered {
+                provider: "openai",
+                kind,
+                status: 429,
+                message: String::new(),
+                retry_after: wait,
+            };
+            WireError::from(&error).body().retry_after_ms
+        };
+        assert_eq!(told(AnsweredKind::RateLimited), Some(1_500));
+        assert_eq!(told(AnsweredKind::Unavailable), Some(1_500));
+        assert_eq!(told(AnsweredKind::QuotaExceeded), None);
+        assert_eq!(told(AnsweredKind::Authentication), None);
+    }
+
+    #[test]
+    fn a_person_is_told_when_to_come_back() {
+        let open = |milliseconds| {
+            WireError::from(&LlmError::CircuitOpen {
+                provider: "openai",
+                retry_after: Duration::from_millis(milliseconds),
+            })
+        };
+        assert_eq!(open(4_200).retry_after_ms, Some(4_200));
+        for (milliseconds, words) in [
+            (0, "in a second."),
+            (4_200, "in 5 seconds."),
+            (90_000, "in 90 seconds."),
+            (90_001, "in 2 minutes."),
+        ] {
+            assert!(
+                open(milliseconds).message.ends_with(words),
+                "{milliseconds}"
+            );
         }
     }
 

@@ -150,6 +150,10 @@ SELECT to_tsvector('english', title) @@ plainto_tsquery('english', 'book'), ts_r
 
 SELECT regexp_replace(title, '[0-9]', '#', 'g'), (regexp_match(title, '(\d+)'))[1]::int, random() < 2 FROM books
 
+SELECT interval '3' day, interval '1 2:03' day to minute, '5 s'::interval(2), interval(0) '1.5 s', timestamptz(0) '2024-01-01', trim(title), trim(LEADING FROM title) FROM books
+
+SELECT 't'::boolean, 'f'::bool, CAST('true' AS boolean), CAST('t' AS boolean) = true, gen_random_uuid() IS NOT NULL
+
 SELECT pg_catalog.lower(title), title OPERATOR(pg_catalog.||) '!' FROM books
 
 -- A name is a column of any level before it is a row: b is the name of a member here, and u its letters.

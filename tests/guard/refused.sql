@@ -321,6 +321,26 @@ SELECT json_array(1, 2)
 
 SELECT format(title, 1) FROM books
 
+-- What the grammar takes and libpg_query's deparser does not expect: built with assertions, it would end the process.
+SELECT * FROM NULLIF(1, 2)
+
+SELECT trim(BOTH 'x' FROM title, title) FROM books
+
+SELECT xmlroot('<a/>'::xml, version title) FROM books
+
+SELECT '1'::pg_catalog.interval(3)
+
+SELECT '1'::pg_catalog.timestamptz('x')
+
+-- PostgreSQL 15 takes one column for another here, and ends with a segmentation fault.
+WITH RECURSIVE t(id) AS (SELECT 1 UNION ALL SELECT id % 3 + 1 FROM t WINDOW w AS (PARTITION BY false ORDER BY (id::text, 4))) CYCLE id SET looped USING path SELECT id FROM t
+
+WITH RECURSIVE t(id) AS (SELECT 1 UNION ALL SELECT id % 3 + 1 FROM t GROUP BY id) SEARCH DEPTH FIRST BY id SET place SELECT id FROM t
+
+WITH RECURSIVE t(id) AS (SELECT 1 UNION ALL SELECT DISTINCT ON (id) id % 3 + 1 FROM t) CYCLE id SET looped USING path SELECT id FROM t
+
+WITH RECURSIVE t(id) AS (SELECT 1 UNION ALL SELECT id + row_number() OVER (ORDER BY id)::int FROM t) CYCLE id SET looped USING path SELECT id FROM t
+
 -- refused: not_read_only
 
 SELECT id FROM books FOR UPDATE

@@ -8,8 +8,9 @@ use db_chat::config::Config;
 use serde_json::Value;
 use tokio_postgres::Client;
 
-use super::grants::{POLICY, SCHEMA, config, granted};
+use super::grants::{POLICY, SCHEMA};
 use super::support::postgres::TestDatabase;
+use super::support::roles::{config, granted};
 
 async fn doctor(config: &Config) -> (ExitCode, Value) {
     let mut output = Vec::new();
@@ -158,6 +159,7 @@ async fn a_store_that_is_away_is_reported() {
 async fn built(url: &str, bind: &str, allow_unsafe_role: bool) -> Result<Application, BuildError> {
     let mut config = config(url, POLICY);
     config.server.bind = bind.to_owned();
+    config.auth.allow_unauthenticated = true;
     config.database.allow_unsafe_role = allow_unsafe_role;
     Application::build(config).await
 }

@@ -45,6 +45,7 @@ fn limits() -> ExecutionLimits {
         cell_bytes_max: 65_536,
         result_bytes_max: 4_194_304,
         statement_timeout: Duration::from_secs(15),
+        cost_max: None,
         idle_in_transaction_timeout: Duration::from_secs(5),
     }
 }
@@ -316,6 +317,48 @@ async fn a_slow_query_ends_at_its_time_limit() {
     }
 }
 
+#[tokio::test]
+async fn a_query_that_postgresql_expects_to_cost_too_much_is_not_run() {
+    let database = TestDatabase::create(&format!("{MUCH} ANALYZE;")).await;
+    let with_ceiling = |cost_max| ExecutionLimits {
+        cost_max,
+        ..limits()
+    };
+    // Billions of rows to count; the others need one page, though the second could go on for ever.
+    let slow = "SELECT n FROM public.slow";
+    let first_rows = [
+        "SELECT count(*) FROM public.numbers",
+        "SELECT n FROM public.endless",
+    ];
+    for sql in first_rows {
+        let result = run(&database, sql, with_ceiling(Some(100_000))).await;
+        assert!(!result.expect(sql).rows.is_empty());
+    }
+    match run(&database, slow, with_ceiling(Some(100_000))).await {
+        Err(QueryError::TooCostly { estimate, max }) => {
+            assert!(estimate > 1_000_000_000, "{estimate}");
+            assert_eq!(max, 100_000);
+        }
+        other => panic!("{other:?}"),
+    }
+    match run(&database, first_rows[0], with_ceiling(Some(1))).await {
+        Err(QueryError::TooCostly { estimate, .. }) => assert!(estimate < 1_000, "{estimate}"),
+        other => panic!("{other:?}"),
+    }
+    // An error that only planning finds says where, counted in the query itself.
+    let faulty = "SELECT n FROM public.numbers WHERE n = '2024-13-01'::date - '2024-01-01'::date";
+    let place = |outcome| match outcome {
+        Err(QueryError::Refused {
+            sqlstate, position, ..
+        }) => (sqlstate, position),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        place(run(&database, faulty, with_ceiling(Some(1))).await),
+        place(run(&database, faulty, limits()).await)
+    );
+}
+
 async fn wait_for_running(client: &tokio_postgres::Client, wanted: i64) {
     wait_for_sessions(client, "AND state = 'active'", wanted).await;
 }
@@ -361,6 +404,23 @@ async fn a_query_whose_caller_goes_away_stops_in_postgresql() {
     wait_for_running(&admin, 1).await;
     query.abort();
     wait_for_running(&admin, 0).await;
+}
+
+/// As a client before this one leaves it on a server that a pooler hands round.
+#[tokio::test]
+async fn a_pooler_that_mixes_up_prepared_statements_is_named_and_what_to_change() {
+    let database = TestDatabase::create(
+        "CREATE FUNCTION mix_up() RETURNS int LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'EXECUTE of_another'; RETURN 1; END $$;
+         CREATE VIEW mixed_up AS SELECT public.mix_up() AS n;",
+    )
+    .await;
+    let outcome = run(&database, "SELECT n FROM public.mixed_up", limits()).await;
+    let Err(QueryError::Unavailable { source }) = outcome else {
+        panic!("{outcome:?}");
+    };
+    for part in ["pool_mode = session", "max_prepared_statements"] {
+        assert!(source.to_string().contains(part), "{source}");
+    }
 }
 
 #[tokio::test]

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use db_chat::cli::grants::{GrantsArgs, run};
-use db_chat::config::{Config, Limits};
+use db_chat::config::Limits;
 use db_chat::guard::policy::Policy;
 use db_chat::postgres::grants::ReaderRole;
 use db_chat::postgres::read_only::{self, ExecutionLimits};
@@ -11,6 +10,7 @@ use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
 use super::support::postgres::{TestDatabase, checked, pool};
+use super::support::roles::{config, connect_as, granted, printed};
 
 pub(crate) const POLICY: &str =
     "public.*, \"Odd \"\"schema\".*, !public.secrets, !public.people.ssn";
@@ -34,54 +34,11 @@ pub(crate) const SCHEMA: &str = r#"
     CREATE VIEW names AS SELECT id, name FROM people;
 "#;
 
-pub(crate) fn config(url: &str, allowed_tables: &str) -> Config {
-    let flags = [
-        ("DATABASE_URL".to_owned(), url.to_owned()),
-        ("ALLOWED_TABLES".to_owned(), allowed_tables.to_owned()),
-    ];
-    db_chat::config::resolve(None, std::iter::empty(), &flags).expect("settings")
-}
-
-/// What the command prints.
-pub(crate) async fn printed(config: &Config, role: &str, drop: bool) -> String {
-    let args = GrantsArgs {
-        role: role.to_owned(),
-        connections: None,
-        drop,
-    };
-    let mut output = Vec::new();
-    run(args, config, &mut output).await.expect("SQL");
-    String::from_utf8(output).expect("text")
-}
-
-/// Makes the role and gives it a password; its URL.
-pub(crate) async fn granted(database: &TestDatabase, role: &str, allowed_tables: &str) -> String {
-    let sql = printed(&config(&database.url(), allowed_tables), role, false).await;
-    let admin = database.admin().await;
-    for _ in 0..2 {
-        admin
-            .batch_execute(&sql)
-            .await
-            .unwrap_or_else(|error| panic!("{error:?}\n{sql}"));
-    }
-    let password = format!("ALTER ROLE \"{role}\" PASSWORD 'p'");
-    admin.batch_execute(&password).await.expect("a password");
-    database.url_as(role, "p")
-}
-
-pub(crate) async fn connect(url: &str) -> Client {
-    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls)
-        .await
-        .expect("a connection");
-    tokio_util::task::TaskTracker::new().spawn(connection);
-    client
-}
-
 #[tokio::test]
 async fn the_role_reads_what_the_policy_shows_and_postgresql_refuses_all_else() {
     let database = TestDatabase::create(SCHEMA).await;
     let url = granted(&database, "reader_a", POLICY).await;
-    let client = connect(&url).await;
+    let client = connect_as(&url).await;
     for sql in [
         "SELECT id, name, mood = 'good'::kinds.mood FROM public.people",
         "SELECT count(*) FROM public.orders",
@@ -192,7 +149,7 @@ async fn a_narrower_policy_takes_rights_away_and_so_does_what_was_granted_by_han
         .await
         .expect("rights");
     let url = granted(&database, "reader_d", "public.people, !public.people.ssn").await;
-    let client = connect(&url).await;
+    let client = connect_as(&url).await;
     client
         .batch_execute("SELECT name FROM public.people; SET default_transaction_read_only = off")
         .await
@@ -219,7 +176,7 @@ async fn other_roles_keep_what_public_loses() {
         .await
         .expect("a role");
     granted(&database, "reader_e", POLICY).await;
-    let app = connect(&database.url_as("app_e", "p")).await;
+    let app = connect_as(&database.url_as("app_e", "p")).await;
     for sql in [
         "SELECT pg_advisory_unlock(1)",
         "SELECT set_config('a.b', 'c', false)",

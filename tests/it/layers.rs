@@ -13,8 +13,16 @@ const ROWS: &[&[&str]] = &[
     &["connection"],
     &["wire"],
     &["pipeline"],
-    &["llm", "offline", "postgres", "conversations", "state"],
-    &["guard", "protocol"],
+    &[
+        "llm",
+        "offline",
+        "postgres",
+        "conversations",
+        "auth",
+        "limits",
+        "state",
+    ],
+    &["guard", "protocol", "redis"],
     &["telemetry"],
     &["domain", "config"],
 ];

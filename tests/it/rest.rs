@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use db_chat::conversations::StoreError;
 use db_chat::domain::conversation::{StoredTurn, TurnOutcome};
 use db_chat::domain::ids::{ConversationId, RequestId};
+use db_chat::domain::principal::Principal;
 use db_chat::http::Check;
 use db_chat::llm::LlmError;
 use db_chat::llm::error::AnsweredKind;
@@ -87,6 +88,7 @@ async fn each_kind_of_trouble_has_its_status_and_tells_nothing_of_the_inside() {
             kind,
             status: 500,
             message: "secret".to_owned(),
+            retry_after: Some(std::time::Duration::from_millis(1_500)),
         })
     };
     let cases = [
@@ -151,9 +153,19 @@ async fn each_kind_of_trouble_has_its_status_and_tells_nothing_of_the_inside() {
             .to_str()
             .expect("text")
             .to_owned();
+        let pause = response.headers().get("retry-after").cloned();
         let body = json(response).await;
         assert_eq!(body["code"], code);
         assert_eq!(body["request_id"], id);
+        // In seconds that are whole, and in milliseconds that are exact.
+        if let Some(milliseconds) = body.get("retry_after_ms") {
+            assert_eq!(milliseconds, 1_500, "{code}");
+            assert_eq!(pause.expect("a header"), "2");
+        } else {
+            // Nobody has said when, or it would be of no use.
+            let without = ["provider_timeout", "provider_authentication"];
+            assert!(!code.starts_with("provider_") || without.contains(&code));
+        }
         assert!(!body.to_string().contains("secret"), "{body}");
     }
 }
@@ -201,7 +213,7 @@ async fn unknown_paths_and_methods_are_told_apart() {
             Method::PUT,
             "/api/chat/conversations/x/",
             405,
-            Some("GET, HEAD, DELETE"),
+            Some("GET, HEAD, PATCH, DELETE"),
         ),
         (Method::POST, "/ws/db_chat/query/", 405, Some("GET")),
         (Method::GET, "/ws/db_chat/query/", 426, None),
@@ -297,7 +309,7 @@ async fn allowed_pages_may_call_the_api_and_read_the_request_id() {
     assert_eq!(response.status(), 200);
     assert_eq!(
         response.headers()["access-control-expose-headers"],
-        "x-request-id"
+        "x-request-id, retry-after"
     );
 
     let response = preflight("https://evil.test").await.expect("a response");
@@ -364,6 +376,7 @@ async fn readiness_tells_the_state_of_each_dependency() {
         Check {
             name,
             is_required,
+            instead: None,
             kind: None,
             model: None,
             probe: Some(Arc::new(move || {
@@ -380,6 +393,7 @@ async fn readiness_tells_the_state_of_each_dependency() {
     let up = || Check {
         name: "store",
         is_required: true,
+        instead: None,
         kind: Some("memory"),
         model: None,
         probe: Some(Arc::new(|| Box::pin(async { Ok(()) }))),
@@ -387,14 +401,30 @@ async fn readiness_tells_the_state_of_each_dependency() {
     let off = || Check {
         name: "audit",
         is_required: false,
+        instead: None,
         kind: None,
         model: None,
         probe: None,
+    };
+    let replaceable = || Check {
+        instead: Some("fallback"),
+        ..down("provider", true)
+    };
+    let standing_in = || Check {
+        name: "fallback",
+        is_required: false,
+        ..up()
     };
     for (checks, status, word) in [
         (vec![up(), off()], 200, "ready"),
         (vec![up(), down("audit", false)], 200, "degraded"),
         (vec![up(), down("database", true)], 503, "not_ready"),
+        (vec![up(), replaceable(), standing_in()], 200, "degraded"),
+        (
+            vec![up(), replaceable(), down("fallback", false)],
+            503,
+            "not_ready",
+        ),
     ] {
         let server = TestServer::start_checked(echoing(), checks, |_| {}).await;
         let response = server
@@ -416,7 +446,7 @@ async fn readiness_tells_the_state_of_each_dependency() {
             .expect("a response");
         assert_eq!(health.status(), 200);
     }
-    assert_eq!(asked.load(Ordering::SeqCst), 2);
+    assert_eq!(asked.load(Ordering::SeqCst), 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -434,7 +464,11 @@ async fn a_conversation_can_be_read_and_forgotten() {
         options: Vec::new(),
         tokens_spent: 0,
     };
-    server.store.append(id, turn).await.expect("stored");
+    server
+        .store
+        .append(&Principal::anonymous(), id, turn)
+        .await
+        .expect("stored");
     let url = server.url(&format!("/api/chat/conversations/{id}/"));
     let response = server.http.get(&url).send().await.expect("a response");
     let body = json(response).await;

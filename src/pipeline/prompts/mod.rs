@@ -61,7 +61,7 @@ macro_rules! template {
 }
 
 /// The built-in templates.
-const BUILT_IN: [Template; 11] = [
+const BUILT_IN: [Template; 12] = [
     template!("sql_system.txt", "server_version", "schema"),
     template!(
         "sql_question.txt",
@@ -80,6 +80,7 @@ const BUILT_IN: [Template; 11] = [
         "position",
         "near"
     ),
+    template!("repair_costly.txt", "times"),
     template!("repair_empty.txt", "doubts"),
     template!("repair_unreadable.txt", "problem"),
     template!("prose_system.txt",),
@@ -209,6 +210,12 @@ impl Prompts {
         self.render("summary_context.txt", context! { summary })
     }
 
+    /// A query would cost so many times what it may, rounded up.
+    #[must_use]
+    pub fn repair_costly(&self, times: u64) -> String {
+        self.render("repair_costly.txt", context! { times })
+    }
+
     /// A reply was nothing that can be used.
     #[must_use]
     pub fn repair_unreadable(&self, problem: &str) -> String {
@@ -318,6 +325,7 @@ mod tests {
                 Some("o.totl FROM public.orders o")
             )
         );
+        insta::assert_snapshot!("repair_costly", prompts.repair_costly(3));
         insta::assert_snapshot!(
             "repair_empty",
             prompts.repair_empty(

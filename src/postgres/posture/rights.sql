@@ -55,7 +55,7 @@ SELECT f.kind, format('ROUTINE %I.%I(%s)', n.nspname, p.proname, pg_get_function
                -- About the server, its files and its network.
                  OR p.proname ~ '^(inet_(server|client)_(addr|port)|pg_postmaster_start_time|pg_conf_load_time|pg_(database|tablespace|relation|table|indexes|total_relation)_size|pg_relation_file(path|node)|pg_(current|last)_wal_.*|pg_last_xact_replay_timestamp)$'
                -- What others defined and do, as far as psql's and the drivers' own questions do not need it.
-                 OR p.proname ~ '^(pg_get_(viewdef|functiondef|triggerdef|ruledef|partkeydef|partition_constraintdef|statisticsobjdef|replica_identity_index)|pg_identify_object(_as_address)?|pg_stat_(get_.*|clear_snapshot|force_next_flush)|pg_show_all_settings|pg_timezone_names|pg_available_extension(s|_versions)|pg_control_.*|pg_blocking_pids|pg_tablespace_databases|pg_collation_actual_version|pg_my_temp_schema|pg_is_other_temp_schema|pg_(relation|column)_is_updatable|ts_debug|reg.*in|enum_in|setseed)$'
+                 OR p.proname ~ '^(pg_get_(viewdef|functiondef|triggerdef|ruledef|partkeydef|partition_constraintdef|statisticsobjdef|replica_identity_index)|pg_identify_object(_as_address)?|pg_stat_(get_.*|clear_snapshot|force_next_flush)|pg_show_all_settings|pg_timezone_names|pg_available_extension(s|_versions)|pg_control_.*|pg_blocking_pids|pg_lock_status|pg_prepared_xact|pg_get_replication_slots|pg_tablespace_databases|pg_collation_actual_version|pg_my_temp_schema|pg_is_other_temp_schema|pg_(relation|column)_is_updatable|ts_debug|reg.*in|enum_in|setseed)$'
                  THEN 'builtin' END
            -- Nobody can call a trigger's function.
            WHEN p.prorettype IN ('trigger'::regtype, 'event_trigger'::regtype) THEN NULL

@@ -11,9 +11,12 @@ const VOLATILE: &[&str] = &[
     "array_sample",
     "array_shuffle",
     "clock_timestamp",
+    "gen_random_uuid",
     "random",
     "random_normal",
     "timeofday",
+    "uuidv4",
+    "uuidv7",
 ];
 
 /// Lines that are neither blank nor comments.

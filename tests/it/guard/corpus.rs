@@ -137,3 +137,70 @@ async fn a_star_that_is_refused_names_the_columns_that_may_be_read() {
     );
     assert!(!rejection.reason().contains("card"), "{rejection}");
 }
+
+#[tokio::test]
+async fn what_is_tried_against_the_role_alone_does_not_pass_the_guard_either() {
+    let (_database, snapshot) = library().await;
+    for (_, sql) in super::paragraphs(include_str!("../../guard/role.sql")) {
+        if let Ok(checked) = check(&sql, &snapshot) {
+            panic!("accepted: {sql}\n{}", checked.as_str());
+        }
+    }
+}
+
+#[tokio::test]
+async fn relations_that_nothing_joins_are_remarked() {
+    let (_database, snapshot) = library().await;
+    for (sql, is_cartesian) in [
+        ("SELECT count(*) FROM books, members", true),
+        ("SELECT count(*) FROM books CROSS JOIN members", true),
+        (
+            "SELECT count(*) FROM books JOIN loans ON books.id = book_id, members",
+            true,
+        ),
+        (
+            "SELECT n FROM (SELECT count(*) AS n FROM books, loans) x",
+            true,
+        ),
+        (
+            "SELECT count(*) FROM books, loans WHERE books.id = book_id",
+            false,
+        ),
+        (
+            "SELECT count(*) FROM books JOIN loans ON books.id = book_id",
+            false,
+        ),
+        (
+            "SELECT count(*) FROM books NATURAL JOIN loan_summary",
+            false,
+        ),
+        (
+            "SELECT price / total FROM books, (SELECT sum(price) AS total FROM books) t",
+            false,
+        ),
+        (
+            "WITH t AS (SELECT sum(price) AS total FROM books) SELECT price / total FROM books CROSS JOIN t",
+            false,
+        ),
+        ("SELECT tag FROM books, unnest(tags) AS tag", false),
+    ] {
+        let checked = check(sql, &snapshot).expect(sql);
+        assert_eq!(checked.facts().has_cartesian_join, is_cartesian, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn conditions_are_put_into_words_on_demand() {
+    let (_database, snapshot) = library().await;
+    let sql = "SELECT b.title FROM books b JOIN loans l ON l.book_id = b.id
+               WHERE price > 3 AND title LIKE 'B%' GROUP BY 1 HAVING count(*) > 1";
+    let checked = check("SELECT title FROM books WHERE price > 3", &snapshot).expect("a query");
+    assert_eq!(checked.facts().filters, Vec::<String>::new());
+    assert_eq!(checked.described().facts().filters, ["price > 3"]);
+    let described = check(sql, &snapshot).expect("a query").described();
+    assert_eq!(described.facts().joins, ["l.book_id = b.id"]);
+    assert_eq!(
+        described.facts().filters,
+        ["price > 3", "title LIKE 'B%'", "count(*) > 1"]
+    );
+}

@@ -3,6 +3,7 @@
 mod builtins;
 mod command;
 mod corpus;
+mod mutants;
 mod mutations;
 mod stack;
 mod twins;
@@ -71,6 +72,18 @@ fn refused() -> Vec<(String, String)> {
 /// looks like the relation alone. Rights tell those apart. `None` if no view can be made of the query, because it
 /// would fail when run.
 async fn dependencies(client: &Client, sql: &str) -> Option<Vec<String>> {
+    let mut found = view_dependencies(client, sql).await?;
+    client
+        .batch_execute("BEGIN; SET LOCAL search_path = pg_catalog")
+        .await
+        .expect("a transaction");
+    found.extend(denied(client, sql).await);
+    client.batch_execute("ROLLBACK").await.expect("rolled back");
+    Some(found)
+}
+
+/// [`dependencies`] without the look at rights.
+async fn view_dependencies(client: &Client, sql: &str) -> Option<Vec<String>> {
     client
         .batch_execute(
             "BEGIN; SET LOCAL search_path = pg_catalog; SET LOCAL client_min_messages = error",
@@ -78,13 +91,10 @@ async fn dependencies(client: &Client, sql: &str) -> Option<Vec<String>> {
         .await
         .expect("a transaction");
     let create = format!("CREATE VIEW public.probe AS SELECT FROM ({sql}) AS probed");
-    let made = client.batch_execute(&create).await;
-    let found = match made {
+    let found = match client.batch_execute(&create).await {
         Ok(()) => {
             let rows = client.query(DEPENDENCIES, &[]).await.expect("dependencies");
-            let mut found: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
-            found.extend(denied(client, sql).await);
-            Some(found)
+            Some(rows.iter().map(|row| row.get(0)).collect())
         }
         Err(_) => None,
     };

@@ -66,6 +66,7 @@ async fn answer(pool: &DatabasePool, checked: &CheckedSql) -> Result<ResultSet, 
         cell_bytes_max: 65_536,
         result_bytes_max: 4_194_304,
         statement_timeout: Duration::from_secs(15),
+        cost_max: None,
         idle_in_transaction_timeout: Duration::from_secs(5),
     };
     let mut result = read_only::run(pool, checked, &limits, &CancellationToken::new())

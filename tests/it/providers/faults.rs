@@ -72,8 +72,8 @@ async fn text_that_is_cut_inside_a_character_is_a_failure() {
 #[tokio::test]
 async fn an_endless_event_is_bounded() {
     check_broken(
-        |reply| reply.bytes(format!("data: {}", "x".repeat(3 << 20))),
-        "an event is larger than 1048576 bytes",
+        |reply| reply.bytes(format!("data: {}", "x".repeat(7 << 20))),
+        "an event is larger than 5242880 bytes",
     )
     .await;
 }

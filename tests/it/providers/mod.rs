@@ -1,16 +1,20 @@
 //! The provider adapters against a fake that speaks the real wire protocols.
 //!
-//! `conformance` and `faults` run over every dialect: another provider is one more line in [`dialects`], and one more writer in the fake.
+//! `conformance` and `faults` run over every dialect: another provider is one more [`Dialect`], and one more writer in the fake.
 
 mod conformance;
+mod examined;
+mod fallback;
 mod faults;
 mod quirks;
 mod requests;
+mod responses;
 mod retries;
+mod sharing;
 
 use std::sync::Arc;
 
-use db_chat::config::{Limits, LlmConfig, ProviderConfig, ProviderKind};
+use db_chat::config::{Limits, LlmConfig, OpenAiApi, ProviderConfig, ProviderKind};
 use db_chat::domain::usage::TokenUsage;
 use db_chat::llm::{
     FinishReason, LlmDelta, LlmError, LlmMessage, LlmProvider, LlmRequest, LlmRole, LlmStream,
@@ -23,13 +27,39 @@ use crate::support::fake_provider::{FakeProvider, within};
 const KEY: &str = "sk-not-for-any-log";
 
 /// Every dialect that the product speaks.
-fn dialects() -> [ProviderKind; 2] {
-    [ProviderKind::Anthropic, ProviderKind::OpenAi]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Anthropic,
+    Chat,
+    Responses,
+}
+
+impl Dialect {
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::Anthropic, Self::Chat, Self::Responses];
+
+    /// The values of `LLM_PROVIDER` and `OPENAI_API` that select it.
+    pub(crate) fn setting_values(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Anthropic => ("anthropic", "chat"),
+            Self::Chat => ("openai", "chat"),
+            Self::Responses => ("openai", "responses"),
+        }
+    }
+
+    /// Makes the settings select it.
+    pub(crate) fn select(self, config: &mut LlmConfig) {
+        (config.provider, config.openai.api) = match self {
+            Self::Anthropic => (ProviderKind::Anthropic, OpenAiApi::Chat),
+            Self::Chat => (ProviderKind::OpenAi, OpenAiApi::Chat),
+            Self::Responses => (ProviderKind::OpenAi, OpenAiApi::Responses),
+        };
+    }
 }
 
 /// Runs a test once a dialect, each time with a fake and limits of its own.
-async fn for_each_dialect(test: impl AsyncFn(ProviderKind, FakeProvider)) {
-    for kind in dialects() {
+async fn for_each_dialect(test: impl AsyncFn(Dialect, FakeProvider)) {
+    for kind in Dialect::ALL {
         let fake = FakeProvider::start().await;
         // Shown only if the test fails.
         println!("dialect: {kind:?}");
@@ -37,28 +67,33 @@ async fn for_each_dialect(test: impl AsyncFn(ProviderKind, FakeProvider)) {
     }
 }
 
-fn config(kind: ProviderKind, url: &str) -> LlmConfig {
+fn config(dialect: Dialect, url: &str) -> LlmConfig {
     let provider = ProviderConfig {
         api_key: Some(SecretString::from(KEY)),
         model: "model-1".to_owned(),
         base_url: url.to_owned(),
+        api: OpenAiApi::Chat,
+        api_key_header: "authorization".to_owned(),
         tokens_max_field: "max_completion_tokens".to_owned(),
         prompt_cache_key: true,
         api_version: "2026-10-21".to_owned(),
     };
-    LlmConfig {
-        provider: kind,
+    let mut config = LlmConfig {
+        provider: ProviderKind::Offline,
+        fallback: None,
         anthropic: provider.clone(),
         openai: provider,
         prompts_dir: None,
         reply_language: None,
         prices: Vec::new(),
-    }
+    };
+    dialect.select(&mut config);
+    config
 }
 
 /// A provider with the default limits.
-fn connect(kind: ProviderKind, fake: &FakeProvider) -> Arc<dyn LlmProvider> {
-    connect_with(&config(kind, &fake.url()), &Limits::default())
+fn connect(dialect: Dialect, fake: &FakeProvider) -> Arc<dyn LlmProvider> {
+    connect_with(&config(dialect, &fake.url()), &Limits::default())
 }
 
 fn connect_with(config: &LlmConfig, limits: &Limits) -> Arc<dyn LlmProvider> {

@@ -1,23 +1,23 @@
 //! What servers do that the documents do not say; each test is named after the server that does it.
 
-use db_chat::config::{Limits, ProviderKind};
+use db_chat::config::Limits;
 use db_chat::domain::usage::TokenUsage;
 use db_chat::llm::error::AnsweredKind;
 use db_chat::llm::{FinishReason, LlmError};
 
-use super::{Collected, call, config, connect_with};
+use super::{Collected, Dialect, call, config, connect_with};
 use crate::support::fake_provider::{FakeProvider, Reply};
 
 /// One reply of these lines, without a retry.
 async fn chat(body: &str) -> Result<Collected, LlmError> {
-    one_call(ProviderKind::OpenAi, Reply::script().bytes(body)).await
+    one_call(Dialect::Chat, Reply::script().bytes(body)).await
 }
 
 async fn messages(body: &str) -> Result<Collected, LlmError> {
-    one_call(ProviderKind::Anthropic, Reply::script().bytes(body)).await
+    one_call(Dialect::Anthropic, Reply::script().bytes(body)).await
 }
 
-async fn one_call(kind: ProviderKind, reply: Reply) -> Result<Collected, LlmError> {
+pub(super) async fn one_call(kind: Dialect, reply: Reply) -> Result<Collected, LlmError> {
     let fake = FakeProvider::start().await;
     fake.push(reply);
     let limits = Limits {
@@ -27,18 +27,18 @@ async fn one_call(kind: ProviderKind, reply: Reply) -> Result<Collected, LlmErro
     call(&connect_with(&config(kind, &fake.url()), &limits)).await
 }
 
-fn answered(result: Result<Collected, LlmError>) -> AnsweredKind {
+pub(super) fn answered(result: Result<Collected, LlmError>) -> AnsweredKind {
     match result {
         Err(LlmError::Answered { kind, .. }) => kind,
         other => panic!("{other:?}"),
     }
 }
 
-fn is_interrupted(result: &Result<Collected, LlmError>) -> bool {
+pub(super) fn is_interrupted(result: &Result<Collected, LlmError>) -> bool {
     matches!(result, Err(LlmError::Interrupted { .. }))
 }
 
-fn usage(input: u64, cached: Option<u64>, output: u64) -> Option<TokenUsage> {
+pub(super) fn usage(input: u64, cached: Option<u64>, output: u64) -> Option<TokenUsage> {
     Some(TokenUsage {
         calls: 1,
         input_tokens: Some(input),
@@ -87,12 +87,9 @@ async fn azure_filters_the_reply_in_the_middle() {
 #[tokio::test]
 async fn azure_filters_the_prompt_with_an_error_status() {
     let body = r#"{"error":{"message":"filtered","type":null,"param":"prompt","code":"content_filter","status":400}}"#;
-    let reply = one_call(
-        ProviderKind::OpenAi,
-        Reply::raw(400, "application/json", body),
-    )
-    .await
-    .unwrap();
+    let reply = one_call(Dialect::Chat, Reply::raw(400, "application/json", body))
+        .await
+        .unwrap();
     assert_eq!(reply.finish, Some(FinishReason::Filtered));
 }
 
@@ -122,11 +119,7 @@ async fn ollama_vllm_and_groq_think_under_another_name() {
 #[tokio::test]
 async fn ollama_names_a_model_that_is_not_pulled() {
     let body = r#"{"error":{"message":"model \"x\" not found, try pulling it first","type":"not_found_error","param":null,"code":null}}"#;
-    let reply = one_call(
-        ProviderKind::OpenAi,
-        Reply::raw(404, "application/json", body),
-    )
-    .await;
+    let reply = one_call(Dialect::Chat, Reply::raw(404, "application/json", body)).await;
     assert_eq!(answered(reply), AnsweredKind::Rejected);
 }
 
@@ -139,6 +132,16 @@ async fn vllm_says_done_after_an_error() {
     ))
     .await;
     assert_eq!(answered(reply), AnsweredKind::Unavailable);
+}
+
+#[tokio::test]
+async fn vllm_names_a_model_that_it_does_not_serve() {
+    let body = r#"{"error":{"message":"The model `x` does not exist.","type":"NotFoundError","param":null,"code":404}}"#;
+    let reply = Reply::raw(404, "application/json", body);
+    assert_eq!(
+        answered(one_call(Dialect::Chat, reply).await),
+        AnsweredKind::Rejected
+    );
 }
 
 #[tokio::test]
@@ -181,12 +184,32 @@ async fn llama_cpp_ends_with_a_finish_that_no_blank_line_closes() {
 #[tokio::test]
 async fn llama_cpp_is_unavailable_while_it_loads() {
     let body = r#"{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}"#;
-    let reply = one_call(
-        ProviderKind::OpenAi,
-        Reply::raw(503, "application/json", body),
-    )
-    .await;
+    let reply = one_call(Dialect::Chat, Reply::raw(503, "application/json", body)).await;
     assert_eq!(answered(reply), AnsweredKind::Unavailable);
+}
+
+#[tokio::test]
+async fn llama_cpp_names_a_context_that_is_too_small() {
+    let body = r#"{"error":{"code":400,"message":"the request exceeds the available context size","type":"exceed_context_size_error","n_ctx":4096}}"#;
+    let reply = Reply::raw(400, "application/json", body);
+    assert_eq!(
+        answered(one_call(Dialect::Chat, reply).await),
+        AnsweredKind::TooLarge
+    );
+}
+
+#[tokio::test]
+async fn lm_studio_counts_nothing_and_names_no_function_in_later_fragments() {
+    let reply = chat(concat!(
+        r#"data: {"choices":[{"index":0,"delta":{"role":"assistant","content":"7"}}]}"#, "\n\n",
+        r#"data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"name":"","arguments":"{"}}]}}]}"#, "\n\n",
+        r#"data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#, "\n\n",
+        "data: [DONE]\n\n",
+    ))
+    .await
+    .unwrap();
+    assert_eq!(reply.text, "7");
+    assert_eq!(reply.usage, None);
 }
 
 #[tokio::test]
@@ -196,11 +219,7 @@ async fn lm_studio_reports_an_error_without_a_type() {
         answered(chat(&format!("event: error\ndata: {body}\n\n")).await),
         AnsweredKind::Unavailable
     );
-    let reply = one_call(
-        ProviderKind::OpenAi,
-        Reply::raw(200, "application/json", body),
-    )
-    .await;
+    let reply = one_call(Dialect::Chat, Reply::raw(200, "application/json", body)).await;
     assert_eq!(answered(reply), AnsweredKind::Unavailable);
 }
 
@@ -220,11 +239,7 @@ async fn groq_counts_under_its_own_name() {
 async fn groq_has_a_status_of_its_own_for_no_capacity() {
     let body =
         r#"{"error":{"message":"full","type":"internal_server_error","code":"capacity_exceeded"}}"#;
-    let reply = one_call(
-        ProviderKind::OpenAi,
-        Reply::raw(498, "application/json", body),
-    )
-    .await;
+    let reply = one_call(Dialect::Chat, Reply::raw(498, "application/json", body)).await;
     assert_eq!(answered(reply), AnsweredKind::Unavailable);
 }
 
@@ -244,6 +259,24 @@ async fn deepseek_keeps_alive_with_comments_and_counts_its_cache_differently() {
 }
 
 #[tokio::test]
+async fn deepseek_writes_empty_lines_before_an_answer_that_is_no_stream() {
+    let error = r#"{"error":{"message":"busy","type":"server_error","param":null,"code":null}}"#;
+    for status in [200, 503] {
+        let reply = Reply::raw(status, "application/json", format!("\n\n\n{error}"));
+        assert_eq!(
+            answered(one_call(Dialect::Chat, reply).await),
+            AnsweredKind::Unavailable
+        );
+    }
+}
+
+#[tokio::test]
+async fn deepseek_closes_after_keep_alives_alone_when_it_never_got_to_the_request() {
+    let reply = chat(": keep-alive\n\n: keep-alive\n\n").await;
+    assert!(is_interrupted(&reply), "{reply:?}");
+}
+
+#[tokio::test]
 async fn deepseek_runs_out_of_resources_in_the_middle() {
     let reply = chat(concat!(
         r#"data: {"choices":[{"index":0,"delta":{"content":"so"}}]}"#, "\n\n",
@@ -256,11 +289,7 @@ async fn deepseek_runs_out_of_resources_in_the_middle() {
 #[tokio::test]
 async fn deepseek_has_no_balance_left() {
     let body = r#"{"error":{"message":"Insufficient Balance","type":"unknown_error","param":null,"code":"invalid_request_error"}}"#;
-    let reply = one_call(
-        ProviderKind::OpenAi,
-        Reply::raw(402, "application/json", body),
-    )
-    .await;
+    let reply = one_call(Dialect::Chat, Reply::raw(402, "application/json", body)).await;
     assert_eq!(answered(reply), AnsweredKind::QuotaExceeded);
 }
 
@@ -268,11 +297,7 @@ async fn deepseek_has_no_balance_left() {
 async fn gemini_wraps_its_errors_into_an_array() {
     let body =
         r#"[{"error":{"code":400,"message":"API key not valid","status":"INVALID_ARGUMENT"}}]"#;
-    let reply = one_call(
-        ProviderKind::OpenAi,
-        Reply::raw(400, "application/json", body),
-    )
-    .await;
+    let reply = one_call(Dialect::Chat, Reply::raw(400, "application/json", body)).await;
     assert_eq!(answered(reply), AnsweredKind::Rejected);
     let body = body.replace("400", "503");
     assert_eq!(
@@ -293,6 +318,39 @@ async fn gemini_sends_tool_calls_without_index_which_are_passed_over() {
 }
 
 #[tokio::test]
+async fn gemini_adds_signatures_of_its_own() {
+    let reply = chat(concat!(
+        r#"data: {"choices":[{"index":0,"delta":{"role":"assistant","content":"ja","extra_content":{"google":{"thought_signature":"c2ln"}}}}]}"#, "\n\n",
+        r#"data: {"choices":[{"index":0,"delta":{"role":"assistant"},"finish_reason":"stop"}],"usage":{"prompt_tokens":2,"completion_tokens":1,"total_tokens":9}}"#, "\n\n",
+        "data: [DONE]\n\n",
+    ))
+    .await
+    .unwrap();
+    assert_eq!(reply.text, "ja");
+    assert_eq!(reply.usage, usage(2, None, 1));
+}
+
+#[tokio::test]
+async fn openai_pads_its_chunks_and_declines_in_a_field_of_its_own() {
+    let reply = chat(concat!(
+        r#"data: {"choices":[{"index":0,"delta":{"role":"assistant","content":"","refusal":null}}],"usage":null,"obfuscation":"x9"}"#, "\n\n",
+        r#"data: {"choices":[{"index":0,"delta":{"refusal":"I "}}],"usage":null,"obfuscation":"x"}"#, "\n\n",
+        r#"data: {"choices":[{"index":0,"delta":{"refusal":"will not."}}],"usage":null}"#, "\n\n",
+        r#"data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":null}"#, "\n\n",
+        r#"data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2,"prompt_tokens_details":{"cached_tokens":0}}}"#, "\n\n",
+        "data: [DONE]\n\n",
+    ))
+    .await
+    .unwrap();
+    assert_eq!(reply.text, "");
+    assert_eq!(
+        reply.finish,
+        Some(FinishReason::Refused(Some("I will not.".to_owned())))
+    );
+    assert_eq!(reply.usage, usage(3, Some(0), 2));
+}
+
+#[tokio::test]
 async fn a_server_that_says_done_without_a_finish_reason_has_not_finished() {
     let reply = chat(concat!(
         r#"data: {"choices":[{"index":0,"delta":{"content":"so"},"finish_reason":""}],"error":null}"#, "\n\n",
@@ -310,7 +368,7 @@ async fn a_server_that_breaks_after_its_finish_reason_has_finished() {
         r#"data: {"error":{"message":"late"}}"#,
         "\n\n",
     );
-    let reply = one_call(ProviderKind::OpenAi, Reply::script().bytes(body).reset())
+    let reply = one_call(Dialect::Chat, Reply::script().bytes(body).reset())
         .await
         .unwrap();
     assert_eq!(reply.text, "all");
@@ -323,7 +381,7 @@ async fn a_server_that_never_closes_after_its_finish_reason_is_not_waited_for() 
         r#"data: {"choices":[{"index":0,"delta":{"content":"all"},"finish_reason":"stop"}]}"#,
         "\n\n"
     );
-    let reply = one_call(ProviderKind::OpenAi, Reply::script().bytes(body).stall())
+    let reply = one_call(Dialect::Chat, Reply::script().bytes(body).stall())
         .await
         .unwrap();
     assert_eq!(reply.finish, Some(FinishReason::Complete));

@@ -6,16 +6,14 @@ use db_chat::llm::{LlmError, LlmSetupError};
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::{KEY, call, config, connect, connect_with, for_each_dialect};
+use super::{Dialect, KEY, call, config, connect, connect_with, for_each_dialect};
 use crate::support::fake_provider::{FakeProvider, Reply};
 
 #[tokio::test]
 async fn an_anthropic_request_is_what_the_messages_api_wants() {
     let fake = FakeProvider::start().await;
     fake.push(Reply::text("ok"));
-    call(&connect(ProviderKind::Anthropic, &fake))
-        .await
-        .unwrap();
+    call(&connect(Dialect::Anthropic, &fake)).await.unwrap();
     let request = fake.request(0).await;
     assert_eq!(request.method, "POST");
     assert_eq!(request.path, "/v1/messages");
@@ -50,22 +48,24 @@ async fn an_anthropic_request_is_what_the_messages_api_wants() {
 
 #[tokio::test]
 async fn a_server_that_refuses_unknown_fields_can_be_spared_the_cache_key() {
-    let fake = FakeProvider::start().await;
-    fake.push(Reply::text("ok"));
-    let mut config = config(ProviderKind::OpenAi, &fake.url());
-    config.openai.prompt_cache_key = false;
-    call(&connect_with(&config, &Limits::default()))
-        .await
-        .unwrap();
-    let body = fake.request(0).await.body;
-    assert!(body.get("prompt_cache_key").is_none(), "{body}");
+    for dialect in [Dialect::Chat, Dialect::Responses] {
+        let fake = FakeProvider::start().await;
+        fake.push(Reply::text("ok"));
+        let mut config = config(dialect, &fake.url());
+        config.openai.prompt_cache_key = false;
+        call(&connect_with(&config, &Limits::default()))
+            .await
+            .unwrap();
+        let body = fake.request(0).await.body;
+        assert!(body.get("prompt_cache_key").is_none(), "{body}");
+    }
 }
 
 #[tokio::test]
 async fn an_openai_request_is_what_chat_completions_wants() {
     let fake = FakeProvider::start().await;
     fake.push(Reply::text("ok"));
-    call(&connect(ProviderKind::OpenAi, &fake)).await.unwrap();
+    call(&connect(Dialect::Chat, &fake)).await.unwrap();
     let request = fake.request(0).await;
     assert_eq!(request.method, "POST");
     assert_eq!(request.path, "/v1/chat/completions");
@@ -86,6 +86,38 @@ async fn an_openai_request_is_what_chat_completions_wants() {
         "stream": true,
         "stream_options": {"include_usage": true},
         "max_completion_tokens": 8_192,
+        "prompt_cache_key": "policy-1",
+    });
+    assert_eq!(request.body, expected);
+    assert_eq!(request.system(), "Instructions, then the schema.");
+    assert_eq!(request.last_message(), "And in Zürich?");
+}
+
+#[tokio::test]
+async fn a_responses_request_is_what_the_responses_api_wants() {
+    let fake = FakeProvider::start().await;
+    fake.push(Reply::text("ok"));
+    call(&connect(Dialect::Responses, &fake)).await.unwrap();
+    let request = fake.request(0).await;
+    assert_eq!(request.method, "POST");
+    assert_eq!(request.path, "/v1/responses");
+    assert_eq!(request.header("content-type"), Some("application/json"));
+    assert_eq!(
+        request.header("authorization"),
+        Some(format!("Bearer {KEY}").as_str())
+    );
+    assert_eq!(request.header("x-api-key"), None);
+    let expected = json!({
+        "model": "model-1",
+        "stream": true,
+        "store": false,
+        "instructions": "Instructions, then the schema.",
+        "input": [
+            {"role": "user", "content": "How many customers?"},
+            {"role": "assistant", "content": "There are 7.", "phase": "final_answer"},
+            {"role": "user", "content": "And in Zürich?"},
+        ],
+        "max_output_tokens": 8_192,
         "prompt_cache_key": "policy-1",
     });
     assert_eq!(request.body, expected);
@@ -126,8 +158,11 @@ async fn empty_instructions_are_left_out() {
         let stream = connect(kind, &fake).stream(request).await.unwrap();
         super::collect(stream).await;
         let body = fake.request(0).await.body;
-        assert!(body.get("system").is_none());
-        assert_eq!(body["messages"][0]["role"], "user");
+        for name in ["system", "instructions"] {
+            assert!(body.get(name).is_none(), "{body}");
+        }
+        let conversation = body.get("messages").or(body.get("input")).unwrap();
+        assert_eq!(conversation[0]["role"], "user");
     })
     .await;
 }
@@ -136,7 +171,7 @@ async fn empty_instructions_are_left_out() {
 async fn ollama_gets_the_cap_under_the_name_that_it_reads_and_no_key() {
     let fake = FakeProvider::start().await;
     fake.push(Reply::text("ok"));
-    let mut config = config(ProviderKind::OpenAi, &format!("{}/v1/", fake.url()));
+    let mut config = config(Dialect::Chat, &format!("{}/v1/", fake.url()));
     config.openai.api_key = None;
     config.openai.tokens_max_field = "max_tokens".to_owned();
     call(&connect_with(&config, &Limits::default()))
@@ -155,7 +190,7 @@ async fn azure_keeps_the_deployment_and_the_api_version_of_its_url() {
     fake.push(Reply::text("ok"));
     let url = format!("{}/openai/deployments/d?api-version=2024-10-21", fake.url());
     call(&connect_with(
-        &config(ProviderKind::OpenAi, &url),
+        &config(Dialect::Chat, &url),
         &Limits::default(),
     ))
     .await
@@ -165,6 +200,27 @@ async fn azure_keeps_the_deployment_and_the_api_version_of_its_url() {
         path,
         "/openai/deployments/d/chat/completions?api-version=2024-10-21"
     );
+}
+
+#[tokio::test]
+async fn azure_takes_the_key_bare_in_a_header_of_its_own() {
+    for dialect in [Dialect::Chat, Dialect::Responses] {
+        let fake = FakeProvider::start().await;
+        fake.push(Reply::text("ok"));
+        let mut config = config(dialect, &format!("{}/openai/v1/", fake.url()));
+        config.openai.api_key_header = "Api-Key".to_owned();
+        call(&connect_with(&config, &Limits::default()))
+            .await
+            .unwrap();
+        let request = fake.request(0).await;
+        assert_eq!(request.header("api-key"), Some(KEY));
+        assert_eq!(request.header("authorization"), None);
+        let path = match dialect {
+            Dialect::Responses => "/openai/v1/responses",
+            Dialect::Anthropic | Dialect::Chat => "/openai/v1/chat/completions",
+        };
+        assert_eq!(request.path, path);
+    }
 }
 
 #[tokio::test]
@@ -193,7 +249,8 @@ async fn reachability_costs_no_call_and_tells_a_wrong_key_from_a_missing_list() 
 #[test]
 fn offline_needs_no_provider_and_a_missing_anthropic_key_is_named() {
     let limits = Limits::default();
-    let mut config = config(ProviderKind::Offline, "");
+    let mut config = config(Dialect::Anthropic, "");
+    config.provider = ProviderKind::Offline;
     assert!(db_chat::llm::connect(&config, &limits).unwrap().is_none());
     config.provider = ProviderKind::Anthropic;
     config.anthropic.api_key = None;
@@ -212,7 +269,7 @@ fn offline_needs_no_provider_and_a_missing_anthropic_key_is_named() {
 #[test]
 fn settings_that_cannot_work_are_named_without_their_values() {
     let check = |change: fn(&mut db_chat::config::ProviderConfig), setting: &str| {
-        let mut config = config(ProviderKind::OpenAi, "http://localhost");
+        let mut config = config(Dialect::Chat, "http://localhost");
         change(&mut config.openai);
         let error = db_chat::llm::connect(&config, &Limits::default())
             .err()
@@ -231,5 +288,9 @@ fn settings_that_cannot_work_are_named_without_their_values() {
     check(
         |provider| provider.base_url = "secret/v1".to_owned(),
         "OPENAI_BASE_URL",
+    );
+    check(
+        |provider| provider.api_key_header = "secret key".to_owned(),
+        "OPENAI_API_KEY_HEADER",
     );
 }

@@ -1,10 +1,10 @@
 //! Which failures are tried again: those that may pass, before the model was at work, a bounded number of times.
 
-use db_chat::config::{Limits, ProviderKind};
+use db_chat::config::Limits;
 use db_chat::llm::error::AnsweredKind;
 use db_chat::llm::{FinishReason, LlmError};
 
-use super::{call, config, connect, connect_with, for_each_dialect};
+use super::{Dialect, call, config, connect, connect_with, for_each_dialect};
 use crate::support::fake_provider::{FakeProvider, Reply, Stop};
 
 /// An error answer after which another try comes at once.
@@ -314,7 +314,7 @@ async fn a_server_that_speaks_no_tls_is_a_connect_error() {
         llm_retries_max: 1,
         ..Limits::default()
     };
-    let provider = connect_with(&config(ProviderKind::OpenAi, &url), &limits);
+    let provider = connect_with(&config(Dialect::Chat, &url), &limits);
     let error = call(&provider).await.unwrap_err();
     assert!(matches!(error, LlmError::Connect { .. }), "{error:?}");
     assert_eq!(fake.accepted_connections(), 2);

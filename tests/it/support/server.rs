@@ -9,6 +9,7 @@ use db_chat::conversations::ConversationStore;
 use db_chat::domain::schema::{ForeignNames, Snapshot};
 use db_chat::http::{Check, SchemaSource};
 use db_chat::pipeline::background::Background;
+use db_chat::redis::RedisConnection;
 use db_chat::wire::relay::RunTurn;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -50,14 +51,13 @@ impl TestServer {
             db_chat::config::resolve(None, std::iter::empty(), &[]).expect("the defaults");
         config.server.bind = "127.0.0.1:0".to_owned();
         change(&mut config);
-        let store = db_chat::conversations::connect(&config.conversations, &config.limits)
-            .await
-            .expect("a store in memory");
+        let (redis, store) = open_store(&config).await;
         let services = Services {
             run_turn,
             store: Arc::clone(&store),
             schema: no_tables(),
             checks,
+            redis,
             audit: None,
             background: Background::default(),
         };
@@ -71,9 +71,7 @@ impl TestServer {
         config.server.bind = "127.0.0.1:0".to_owned();
         change(&mut config);
         // Conversations of this server are behind its doors only; this one stays empty.
-        let store = db_chat::conversations::connect(&config.conversations, &config.limits)
-            .await
-            .expect("a store");
+        let (_, store) = open_store(&config).await;
         let application = Application::build(config).await.expect("a server");
         Self::run(application, store)
     }
@@ -135,6 +133,16 @@ impl Drop for TestServer {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+/// The connection and the store that the settings name.
+async fn open_store(config: &Config) -> (Option<RedisConnection>, Arc<dyn ConversationStore>) {
+    let redis = RedisConnection::open(&config.conversations, &config.limits)
+        .await
+        .expect("an address of a Redis");
+    let store = db_chat::conversations::open(&config.conversations, &config.limits, redis.as_ref())
+        .expect("a store");
+    (redis, store)
 }
 
 fn no_tables() -> SchemaSource {

@@ -1,6 +1,7 @@
 //! Somebody at a socket who trusts nothing: each frame is held to what `docs/PROTOCOL.md` promises of all of them.
 
 use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
@@ -44,8 +45,13 @@ pub(super) struct Transcript {
 
 impl Client {
     pub(super) async fn connect(server: &TestServer) -> Self {
+        Self::connect_to(server.address).await
+    }
+
+    /// To a server of another process.
+    pub(super) async fn connect_to(address: SocketAddr) -> Self {
         Self {
-            socket: server.connect().await,
+            socket: Socket::open(address).await,
             asked_count: 0,
             seqs: HashMap::new(),
             ended: HashSet::new(),

@@ -193,7 +193,10 @@ fn last_sql_call(rig: &Rig) -> Vec<String> {
 
 /// The texts of a call's messages, whether they are marked for the cache or not.
 pub(super) fn texts(request: &Request) -> Vec<String> {
-    let messages = request.body["messages"].as_array().expect("messages");
+    let messages = ["messages", "input"]
+        .into_iter()
+        .find_map(|name| request.body[name].as_array())
+        .expect("messages");
     let text = |message: &Value| {
         let content = &message["content"];
         let text = content.as_str().or_else(|| content[0]["text"].as_str());

@@ -1,16 +1,15 @@
 //! Whether providers' prompt caches can hit: what is sent again is sent with the same bytes.
 
-use db_chat::config::ProviderKind;
-
 use super::long_conversation::texts;
 use super::rig::{Rig, is_prose};
+use crate::providers::Dialect;
 use crate::support::fake_provider::Request;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_turns_of_two_conversations_share_their_beginning_and_only_ever_append() {
-    for kind in [ProviderKind::Anthropic, ProviderKind::OpenAi] {
+    for dialect in Dialect::ALL {
         let rig = Rig::start_with(|config| {
-            config.llm.provider = kind;
+            dialect.select(&mut config.llm);
             config.conversations.context_limit = 100;
         })
         .await;
@@ -52,7 +51,7 @@ async fn twenty_turns_of_two_conversations_share_their_beginning_and_only_ever_a
             }
         }
         for call in &sql {
-            if kind == ProviderKind::Anthropic {
+            if dialect == Dialect::Anthropic {
                 assert_marks(call);
             } else {
                 let key = &call.body["prompt_cache_key"];

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::rig::{GOOD_SQL, PROSE, QUESTION, Rig, fenced};
+use super::rig::{GOOD_SQL, PROSE, QUESTION, Rig, SLOW_SQL, fenced};
 use crate::support::fake_provider::{Gate, Reply, Stop};
 
 /// Refused by the guard, because the table is hidden; and by PostgreSQL, because of what it computes.
@@ -64,6 +64,26 @@ async fn after_two_repairs_the_person_is_told_politely() {
         assert_eq!(repairs.count(), 2);
     }
     client.ask(QUESTION).await.assert_answered();
+    client.assert_quiet().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_that_would_cost_too_much_is_written_again_and_in_the_end_declined() {
+    let rig = Rig::start_with(|config| config.limits.query_cost_max = Some(100_000)).await;
+    let mut client = rig.connect().await;
+    rig.fake.push(Reply::text(&fenced(SLOW_SQL)));
+    let transcript = client.ask(QUESTION).await;
+    assert_eq!(transcript.assert_answered()["rows"], json!([[3]]));
+    let repair = rig.fake.request(1).await;
+    assert!(
+        repair.last_message().contains("times as much"),
+        "{repair:?}"
+    );
+    for _ in 0..3 {
+        rig.fake.push(Reply::text(&fenced(SLOW_SQL)));
+    }
+    let transcript = client.ask(QUESTION).await;
+    transcript.assert_declined("query_too_costly");
     client.assert_quiet().await;
 }
 
@@ -200,4 +220,20 @@ async fn a_column_that_was_renamed_meanwhile_is_found_by_its_nearest_name() {
     ] {
         assert!(told.contains(part), "{part} in {told}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_is_told_that_every_query_was_cut() {
+    let rig = Rig::start().await;
+    let mut client = rig.connect().await;
+    rig.fake.answer_with(|_| {
+        let begun = Reply::script().begin().delta("```sql\nSELECT ");
+        begun.finish(Stop::TokensMax)
+    });
+    let transcript = client.ask(QUESTION).await;
+    let answer = transcript.assert_declined("model_reply_invalid");
+    let reply = answer["reply"].as_str().expect("a reply");
+    assert!(reply.contains("cut off"), "{reply}");
+    let objection = rig.fake.requests()[1].last_message().to_owned();
+    assert!(objection.contains("cut off"), "{objection}");
 }

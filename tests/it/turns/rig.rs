@@ -83,6 +83,9 @@ impl Rig {
                 provider_config.api_key = Some(KEY.to_owned().into());
             }
             config.limits.llm_retries_max = 0;
+            // One fault after the other is played here; `waiting` is about what many of them do.
+            config.limits.llm_breaker_failures_max = u32::MAX;
+            config.limits.llm_breaker_failure_percent_max = 100;
             config.limits.llm_first_token_timeout_ms = 2_000;
             config.limits.llm_idle_timeout_ms = 2_000;
             change(config);

@@ -41,6 +41,7 @@ async fn counters_are_summed_over_the_turn_and_priced() {
             "input_tokens": 2 * USAGE.input,
             "cached_tokens": 2 * USAGE.cached,
             "output_tokens": 2 * USAGE.output,
+            "models": [format!("openai:{MODEL}")],
             "cost": {"amount": 0.002128, "currency": "USD"},
         })
     );
@@ -82,6 +83,19 @@ async fn what_a_server_does_not_count_is_estimated_and_marked() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_turn_stays_within_its_budget() {
+    let rig = Rig::start_with(|config| config.limits.turn_tokens_max = 50).await;
+    let mut client = rig.connect().await;
+    let transcript = client.ask(QUESTION).await;
+    transcript.assert_failed("turn_budget_exceeded", false);
+    let body = json!({"query": QUESTION}).to_string();
+    let response = rig.server.post(body).send().await.expect("a response");
+    assert_eq!(response.status(), 429);
+    assert!(rig.fake.requests().is_empty(), "no call over the budget");
+    client.assert_quiet().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_told_about_without_the_model_where_the_budget_has_no_room_for_its_prose() {
     let rig = Rig::start_with(|config| {
         // Room for the SQL, not for the prose after it.
         config.limits.turn_tokens_max = USAGE.input + USAGE.output + 50;
@@ -89,11 +103,14 @@ async fn a_turn_stays_within_its_budget() {
     .await;
     let mut client = rig.connect().await;
     let transcript = client.ask(QUESTION).await;
-    transcript.assert_failed("turn_budget_exceeded", false);
+    let answer = transcript.assert_answered();
+    assert_eq!(answer["rows"], json!([[3]]));
+    let reply = answer["reply"].as_str().expect("a reply");
+    assert!(reply.contains('3') && reply != PROSE, "{reply}");
+    assert_eq!(transcript.prose(), reply);
+    let warnings = answer["evidence"]["warnings"].to_string();
+    assert!(warnings.contains("token budget is spent"), "{warnings}");
     assert_eq!(rig.fake.requests().len(), 1, "no call over the budget");
-    let body = json!({"query": QUESTION}).to_string();
-    let response = rig.server.post(body).send().await.expect("a response");
-    assert_eq!(response.status(), 429);
     client.assert_quiet().await;
 }
 

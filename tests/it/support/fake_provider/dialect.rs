@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::reply::{Event, Stop};
+use super::responses::ResponseWriter;
 
 /// The counters that every complete reply reports, in tokens.
 pub(crate) struct FakeUsage {
@@ -28,6 +29,7 @@ pub(crate) const USAGE: FakeUsage = FakeUsage {
 pub(super) enum Writer {
     Anthropic(MessageWriter),
     Chat,
+    Responses(ResponseWriter),
 }
 
 /// Anthropic's stream: blocks are opened and closed, and counted.
@@ -44,6 +46,9 @@ impl Writer {
         if path.ends_with("/v1/messages") {
             return Some(Self::Anthropic(MessageWriter::default()));
         }
+        if path.ends_with("/responses") {
+            return Some(Self::Responses(ResponseWriter::default()));
+        }
         path.ends_with("/chat/completions").then_some(Self::Chat)
     }
 
@@ -53,6 +58,7 @@ impl Writer {
             (_, Event::Comment) => ": keep-alive\n\n".to_owned(),
             (Self::Anthropic(writer), event) => writer.event(event),
             (Self::Chat, event) => chat(event),
+            (Self::Responses(writer), event) => writer.event(event),
         }
     }
 
@@ -64,7 +70,7 @@ impl Writer {
                 "error": {"type": kind, "message": "no, in words"},
                 "request_id": "req_1",
             }),
-            Self::Chat => json!({
+            Self::Chat | Self::Responses(_) => json!({
                 "error": {"message": "no, in words", "type": kind, "param": null, "code": kind},
             }),
         }
@@ -157,8 +163,8 @@ impl MessageWriter {
     }
 }
 
-/// An event with its name, as only Anthropic sends it.
-fn named(event: &Value) -> String {
+/// An event with its name, as Chat Completions has none.
+pub(super) fn named(event: &Value) -> String {
     format!(
         "event: {}\ndata: {event}\n\n",
         event["type"].as_str().unwrap()

@@ -27,6 +27,7 @@
 
 mod dialect;
 mod reply;
+mod responses;
 mod server;
 
 use std::collections::VecDeque;
@@ -77,6 +78,7 @@ impl Request {
     pub(crate) fn system(&self) -> &str {
         [
             &self.body["system"][0]["text"],
+            &self.body["instructions"],
             &self.body["messages"][0]["content"],
         ]
         .into_iter()
@@ -86,9 +88,9 @@ impl Request {
 
     /// The last message, whatever the dialect.
     pub(crate) fn last_message(&self) -> &str {
-        self.body["messages"]
-            .as_array()
-            .and_then(|messages| messages.last()?["content"].as_str())
+        ["messages", "input"]
+            .into_iter()
+            .find_map(|name| self.body[name].as_array()?.last()?["content"].as_str())
             .unwrap_or_default()
     }
 }

@@ -53,6 +53,8 @@ pub(super) enum Step {
     Stall,
     /// Sends an event at intervals until the client has gone.
     Drip(Event, Duration),
+    /// Sends a byte at intervals, over and over the same ones, until the client has gone.
+    DripBytes(Vec<u8>, Duration),
     /// Closes the connection in the middle of the body.
     Cut,
     /// Resets the connection.
@@ -157,6 +159,11 @@ impl Reply {
         self.step(Step::Event(Event::Thinking(text.to_owned())))
     }
 
+    /// The same delta of thinking many times.
+    pub(crate) fn thoughts(self, text: &str, count: usize) -> Self {
+        self.step(Step::Repeat(Event::Thinking(text.to_owned()), count))
+    }
+
     /// Anthropic's `ping`; elsewhere a comment.
     pub(crate) fn ping(self) -> Self {
         self.step(Step::Event(Event::Ping))
@@ -207,6 +214,11 @@ impl Reply {
     /// Sends a delta of text at intervals until the client has gone.
     pub(crate) fn drip_text(self, text: &str, every: Duration) -> Self {
         self.step(Step::Drip(Event::Text(text.to_owned()), every))
+    }
+
+    /// Sends bytes one at a time, at intervals and over and over, until the client has gone.
+    pub(crate) fn drip_bytes(self, bytes: impl Into<Vec<u8>>, every: Duration) -> Self {
+        self.step(Step::DripBytes(bytes.into(), every))
     }
 
     /// Closes the connection, in the middle of whatever it was doing.

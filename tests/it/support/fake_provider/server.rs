@@ -121,6 +121,13 @@ async fn play(reply: Reply, mut writer: Writer, outgoing: &mut OwnedWriteHalf) -
                     body.send(writer.event(&event).as_bytes()).await?;
                 }
             }
+            Step::DripBytes(bytes, every) => {
+                let mut ticks = tokio::time::interval(every);
+                for byte in bytes.iter().cycle() {
+                    ticks.tick().await;
+                    body.send(&[*byte]).await?;
+                }
+            }
             Step::Cut => return Ok(false),
             Step::Reset => {
                 body.outgoing.as_ref().set_zero_linger()?;

@@ -8,12 +8,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 /// Why a text is no address of a Redis. Says what to write, never what was written: it may hold a password.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum RedisUrlError {
-    /// No address at all.
-    #[error(
-        "conversations are to be kept in Redis, but no address is set: set REDIS_URL, e.g. redis://localhost:6379"
-    )]
-    Missing,
+pub enum RedisUrlError {
     /// Another scheme, or none.
     #[error(
         "REDIS_URL must begin with redis://, rediss:// (TLS), redis-cluster://, rediss-cluster://, redis-sentinel:// or rediss-sentinel://"
@@ -96,7 +91,6 @@ mod tests {
     /// One line that says what an address was taken for.
     fn check(url: &str, expected: &str) {
         let taken = match parse(url) {
-            Err(RedisUrlError::Missing) => "missing".to_owned(),
             Err(RedisUrlError::Scheme) => "scheme".to_owned(),
             Err(RedisUrlError::Syntax(_)) => "syntax".to_owned(),
             Err(RedisUrlError::Tls(_)) => "tls".to_owned(),

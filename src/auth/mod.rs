@@ -1,0 +1,78 @@
+//! Who somebody is: a credential in, a [`Principal`] out. Knows API keys, JSON Web Tokens and one-time tickets, and
+//! nothing of HTTP. No credential stands in any error, log or `Debug` of this layer.
+
+mod api_keys;
+pub mod error;
+mod jwks;
+mod jwt;
+mod signatures;
+mod tickets;
+
+use secrecy::SecretString;
+
+pub use api_keys::NewApiKey;
+pub use error::{AuthError, AuthSetupError, TicketError};
+pub use tickets::{TICKET_SECONDS, Tickets};
+
+use crate::config::{AuthConfig, Limits};
+use crate::domain::principal::Principal;
+use api_keys::ApiKeys;
+use jwt::TokenVerifier;
+
+/// What somebody shows at the door.
+#[derive(Debug, Clone)]
+pub enum Credential {
+    /// What stands in a header that holds keys only.
+    ApiKey(SecretString),
+    /// A bearer token (RFC 6750): a JSON Web Token or a key.
+    Bearer(SecretString),
+}
+
+/// Checks credentials. One a process.
+pub struct Authenticator {
+    api_keys: ApiKeys,
+    tokens: Option<TokenVerifier>,
+}
+
+impl Authenticator {
+    /// Reads what the settings name. Opens no connection: keys of an issuer are fetched when the first token comes.
+    ///
+    /// # Errors
+    /// A key of the settings cannot be used.
+    pub fn new(config: &AuthConfig, limits: &Limits) -> Result<Self, AuthSetupError> {
+        Ok(Self {
+            api_keys: ApiKeys::new(&config.api_keys),
+            tokens: config
+                .jwt
+                .as_ref()
+                .map(|jwt| TokenVerifier::new(jwt, limits))
+                .transpose()?,
+        })
+    }
+
+    /// Whether credentials are needed: where none are configured, everybody comes in unnamed.
+    #[must_use]
+    pub fn is_required(&self) -> bool {
+        !self.api_keys.is_empty() || self.tokens.is_some()
+    }
+
+    /// Whom a credential proves.
+    ///
+    /// # Errors
+    /// Nobody: it is not valid, not valid any more, or cannot be checked at present.
+    pub async fn authenticate(&self, credential: &Credential) -> Result<Principal, AuthError> {
+        let (text, tokens) = match credential {
+            Credential::ApiKey(text) => (text, None),
+            Credential::Bearer(text) => (text, self.tokens.as_ref()),
+        };
+        if let Some(principal) = self.api_keys.find(text) {
+            return Ok(principal);
+        }
+        match tokens {
+            Some(tokens) => tokens.verify(text).await,
+            None => Err(AuthError::Invalid {
+                reason: "no such key",
+            }),
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The HTTP and WebSocket door.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::layers::Layers;
+use super::load::{boolean, list, text};
+
+/// The HTTP and WebSocket door.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// `host:port` to listen on; port 0 takes a free one.
+    pub bind: String,
+    /// Whether `/ws/…` exists.
+    pub enable_websockets: bool,
+    /// Browser origins that may open the socket or call the API, beside the server's own.
+    pub allowed_origins: Vec<String>,
+    /// Names that the server may be called under, beside loopback, addresses and the host in `bind`.
+    pub allowed_hosts: Vec<String>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+pub(super) fn read(layers: &mut Layers) -> ServerConfig {
+    let bind = text(layers, "DB_CHAT_BIND");
+    let port = bind.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+    if !matches!(port, Some(Ok(_))) {
+        layers.reject(
+            "DB_CHAT_BIND",
+            "must be host:port, e.g. 127.0.0.1:8080 or [::1]:8080",
+        );
+    }
+    ServerConfig {
+        bind,
+        enable_websockets: boolean(layers, "DB_CHAT_ENABLE_WEBSOCKETS"),
+        allowed_origins: allowed_origins(layers),
+        allowed_hosts: allowed_hosts(layers),
+        trusted_proxies: trusted_proxies(layers),
+    }
+}
+
+fn allowed_origins(layers: &mut Layers) -> Vec<String> {
+    let allowed_origins = list(&text(layers, "DB_CHAT_ALLOWED_ORIGINS"));
+    for origin in &allowed_origins {
+        let rest = origin
+            .strip_prefix("https://")
+            .or_else(|| origin.strip_prefix("http://"));
+        if rest.is_none_or(|host| host.is_empty() || host.contains('/')) {
+            let problem = format!(
+                "{origin:?} must be a scheme and a host without a path, e.g. https://app.example.com"
+            );
+            layers.reject("DB_CHAT_ALLOWED_ORIGINS", problem);
+        }
+    }
+    allowed_origins
+}
+
+fn allowed_hosts(layers: &mut Layers) -> Vec<String> {
+    let allowed_hosts = list(&text(layers, "DB_CHAT_ALLOWED_HOSTS"));
+    for host in &allowed_hosts {
+        let is_name = host
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+        if host != "*" && (!is_name || host == ".") {
+            let problem = format!(
+                "{host:?} must be a name without scheme and port: chat.example.com, .example.com for subdomains too, or *"
+            );
+            layers.reject("DB_CHAT_ALLOWED_HOSTS", problem);
+        }
+    }
+    allowed_hosts
+}
+
+fn trusted_proxies(layers: &mut Layers) -> Vec<IpNet> {
+    let mut networks = Vec::new();
+    for item in list(&text(layers, "DB_CHAT_TRUSTED_PROXIES")) {
+        let network = item.parse().ok();
+        match network.or_else(|| item.parse::<IpAddr>().ok().map(IpNet::from)) {
+            Some(network) => networks.push(network),
+            None => layers.reject(
+                "DB_CHAT_TRUSTED_PROXIES",
+                format!("{item:?} must be an address or a network such as 10.0.0.0/8"),
+            ),
+        }
+    }
+    networks
+}

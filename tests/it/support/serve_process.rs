@@ -1,0 +1,59 @@
+//! `db-chat serve` as a process of its own, for what belongs to a whole process: its memory and its trust in certificates.
+
+use std::net::SocketAddr;
+use std::process::Stdio;
+
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use super::turns::PATIENCE;
+
+/// The process; it is killed when this is dropped.
+pub(crate) struct ServeProcess {
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    process: Child,
+    /// Empty, so that no settings file is found there.
+    _directory: TempDir,
+}
+
+impl ServeProcess {
+    /// Starts it on a free port with nothing in its environment but these variables.
+    pub(crate) async fn start(variables: &[(&str, &str)]) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut process = Command::new(env!("CARGO_BIN_EXE_db-chat"))
+            .args(["serve", "--bind", "127.0.0.1:0"])
+            .current_dir(directory.path())
+            .env_clear()
+            .envs(variables.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("a process");
+        let stdout = process.stdout.take().expect("a pipe");
+        let mut lines = BufReader::new(stdout).lines();
+        let line = tokio::time::timeout(PATIENCE, lines.next_line()).await;
+        let line = line.expect("a line in time").expect("a readable line");
+        let line = line.expect("a line before the end");
+        let (_, rest) = line.split_once("http://").expect("an address");
+        let address = rest.trim_end_matches('/').parse().expect("an address");
+        Self {
+            address,
+            process,
+            _directory: directory,
+        }
+    }
+
+    /// The most memory that it has ever held at once, in bytes, as Linux counts it.
+    pub(crate) fn memory_peak_bytes(&self) -> usize {
+        let id = self.process.id().expect("a living process");
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("a status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        let kibibytes: usize = kibibytes.and_then(|text| text.parse().ok()).expect("kB");
+        kibibytes * 1_024
+    }
+}
