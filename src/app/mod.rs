@@ -25,8 +25,9 @@ use crate::http::{DoorParts, Doors, OriginPatternError, envelop, routes};
 use crate::limits::QuestionRate;
 use crate::pipeline::background::Background;
 use crate::state::AuditLog;
-use crate::wire::relay::TurnRelay;
+use crate::turns::TurnHub;
 
+use services::shared_turns;
 pub use services::{Services, ServicesError};
 use shutdown::Lifecycle;
 
@@ -145,21 +146,25 @@ impl Application {
         }
         let redis_prefix = &config.conversations.redis_prefix;
         let rate = QuestionRate::new(&config.limits, services.redis.clone(), redis_prefix);
+        let shared = shared_turns(config, services.redis.as_ref());
         let tickets = Tickets::new(services.redis, redis_prefix);
 
         let stop = CancellationToken::new();
         let abort = CancellationToken::new();
         let turns = TaskTracker::new();
         let connections = TaskTracker::new();
-        let relay = TurnRelay::new(
+        let hub = TurnHub::new(
             admission::within_rate(services.run_turn, rate),
+            &config.limits,
             tokio::runtime::Handle::current(),
             turns.clone(),
             abort.clone(),
+            shared,
         );
         let context = ConnectionContext {
-            relay,
+            turns: hub,
             limits: config.limits.clone(),
+            keeps_feedback: services.feedback.is_some(),
             stop: stop.clone(),
             tasks: connections.clone(),
         };
@@ -169,6 +174,7 @@ impl Application {
             tickets,
             store: services.store,
             schema: services.schema,
+            feedback: services.feedback,
             checks: services.checks,
         };
         let doors =

@@ -83,6 +83,10 @@ pub struct Limits {
     pub write_timeout_ms: u64,
     /// Questions being answered at once on one connection.
     pub questions_in_flight_max: usize,
+    /// For how long a turn that nobody follows goes on, and the frames of one that has ended are kept.
+    pub resume_seconds: u64,
+    /// Bytes of the frames of ended turns that this process keeps; past it the oldest go.
+    pub replay_bytes_max: usize,
     /// Open WebSocket connections of this process.
     pub connections_max: usize,
     /// Open WebSocket connections of one principal; does not count for nobody in particular.
@@ -147,6 +151,8 @@ impl Default for Limits {
             outbox_bytes_max: 1_048_576,
             write_timeout_ms: 10_000,
             questions_in_flight_max: 4,
+            resume_seconds: 120,
+            replay_bytes_max: 67_108_864,
             connections_max: 10_000,
             connections_per_principal_max: 100,
             connections_per_address_max: 100,

@@ -11,6 +11,9 @@ use super::{
     StorageKind, auth, llm, server,
 };
 
+/// Another spelling of `shutdown_timeout_ms`, at the top level of the file.
+const SHUTDOWN_SECONDS: &str = "DB_CHAT_SHUTDOWN_SECONDS";
+
 /// Found in the working directory when no file is named.
 const DEFAULT_FILE: &str = "db-chat.toml";
 
@@ -143,7 +146,7 @@ fn conversations(layers: &mut Layers) -> ConversationsConfig {
 }
 
 fn limits(layers: &mut Layers) -> Limits {
-    let limits = Limits {
+    let mut limits = Limits {
         frame_bytes_max: limit(layers, "FRAME_BYTES_MAX"),
         question_chars_max: limit(layers, "QUESTION_CHARS_MAX"),
         rows_max: limit(layers, "ROWS_MAX"),
@@ -184,6 +187,8 @@ fn limits(layers: &mut Layers) -> Limits {
         outbox_bytes_max: limit(layers, "OUTBOX_BYTES_MAX"),
         write_timeout_ms: limit(layers, "WRITE_TIMEOUT_MS"),
         questions_in_flight_max: limit(layers, "QUESTIONS_IN_FLIGHT_MAX"),
+        resume_seconds: limit(layers, "RESUME_SECONDS"),
+        replay_bytes_max: limit(layers, "REPLAY_BYTES_MAX"),
         connections_max: limit(layers, "CONNECTIONS_MAX"),
         connections_per_principal_max: limit(layers, "CONNECTIONS_PER_PRINCIPAL_MAX"),
         connections_per_address_max: limit(layers, "CONNECTIONS_PER_ADDRESS_MAX"),
@@ -194,6 +199,10 @@ fn limits(layers: &mut Layers) -> Limits {
         jwks_fetch_pause_ms: limit(layers, "JWKS_FETCH_PAUSE_MS"),
         shutdown_timeout_ms: limit(layers, "SHUTDOWN_TIMEOUT_MS"),
     };
+    if layers.get(SHUTDOWN_SECONDS).is_some() {
+        let seconds: u64 = number(layers, SHUTDOWN_SECONDS, 1);
+        limits.shutdown_timeout_ms = seconds.saturating_mul(1_000);
+    }
     // PostgreSQL keeps its timeouts in 31 bits and refuses what is larger, with every query.
     for (name, timeout_ms) in [
         ("DB_CHAT_STATEMENT_TIMEOUT_MS", limits.statement_timeout_ms),
@@ -370,6 +379,16 @@ pub(super) mod tests {
         for faulty in ["0", "none", "-1", "1.5"] {
             assert!(cost(faulty).is_err(), "{faulty}");
         }
+    }
+
+    #[test]
+    fn the_time_to_shut_down_has_two_spellings() {
+        let shutdown = |variables: &[(&str, &str)]| {
+            check("", variables, &[]).map(|config| config.limits.shutdown_timeout_ms)
+        };
+        assert_eq!(shutdown(&[("DB_CHAT_SHUTDOWN_TIMEOUT_MS", "7")]), Ok(7));
+        assert_eq!(shutdown(&[("DB_CHAT_SHUTDOWN_SECONDS", "7")]), Ok(7_000));
+        assert!(shutdown(&[("DB_CHAT_SHUTDOWN_SECONDS", "0")]).is_err());
     }
 
     #[test]

@@ -92,7 +92,7 @@ pub enum StorageKind {
 /// db-chat's own tables.
 #[derive(Debug, Clone)]
 pub struct StateConfig {
-    /// A database that db-chat may write to; `None` switches the audit log off.
+    /// A database that db-chat may write to; `None` switches the audit log and ratings off.
     pub url: Option<SecretString>,
 }
 

@@ -12,6 +12,9 @@ pub enum StoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Another turn was let into the conversation meanwhile; nothing was stored.
+    #[error("the conversation was given to another turn")]
+    Superseded,
     /// The conversation is of somebody else. A client is told what it would be told if there were none.
     #[error("the conversation is of somebody else")]
     NotOwned,

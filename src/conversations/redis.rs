@@ -1,8 +1,9 @@
 //! Conversations in Redis or Valkey, shared by any number of instances.
 //!
-//! One conversation is a list of turns, a hash beside it and the summary of older turns, in one slot, and each call is one script on them: who owns the
-//! conversation is looked at in the same step. So instances need no lock here, and a cluster needs no more than the
-//! hash tag in the keys. The list of an owner's conversations lives in a slot of its own and only holds ids; what has gone
+//! One conversation is a list of turns, a hash beside it and the summary of older turns, in one slot, and each call is one script
+//! on them: who owns the conversation is looked at in the same step. The order of turns is the business of `turns`; here a turn
+//! that was overtaken is kept from writing. A cluster needs no more than the hash tag in the keys. The list of an owner's
+//! conversations lives in a slot of its own and only holds ids; what has gone
 //! since, or is of somebody else, is left out when it is read.
 
 use async_trait::async_trait;
@@ -17,7 +18,7 @@ use super::retention::Retention;
 use super::{ConversationStore, LISTED_MAX, StoreError, codec};
 use crate::config::{ConversationsConfig, Limits};
 use crate::domain::conversation::{Conversation, ConversationSummary, StoredTurn, Summary};
-use crate::domain::ids::ConversationId;
+use crate::domain::ids::{ConversationId, TurnId};
 use crate::domain::principal::Principal;
 use crate::domain::title::Title;
 use crate::redis::{Keys, RedisConnection};
@@ -99,6 +100,56 @@ impl RedisStore {
     }
 }
 
+impl RedisStore {
+    /// With an empty `holder`, nobody has to hold the conversation.
+    async fn append_turn(
+        &self,
+        owner: &Principal,
+        id: ConversationId,
+        turn: StoredTurn,
+        holder: String,
+    ) -> Result<(), StoreError> {
+        let asked_at = Value::from(turn.asked_at.timestamp_millis().to_string());
+        if !owner.is_anonymous() {
+            // Listed first: an id too many is left out when the list is read, one that is missing is missed.
+            let listed_max = i64::try_from(LISTED_MAX).unwrap_or(i64::MAX - 1);
+            let arguments = [
+                Value::from(id.to_string()),
+                asked_at.clone(),
+                (-(listed_max + 1)).to_string().into(),
+                self.ttl(),
+            ];
+            let () = self
+                .redis
+                .run_script(ENLIST, [self.keys.conversations_of(owner)], arguments)
+                .await
+                .map_err(|error| store_error("append", error))?;
+        }
+        // Redis counts list positions in 64 signed bits, from the end with a minus.
+        let first_kept = -i64::try_from(self.retention.turns_max).unwrap_or(i64::MAX);
+        let arguments = [
+            Value::from(Bytes::from(self.retention.encode(&turn)?)),
+            first_kept.to_string().into(),
+            self.retention.bytes_max.to_string().into(),
+            self.ttl(),
+            Title::of_question(&turn.question).as_str().into(),
+            asked_at,
+            holder.into(),
+        ];
+        let keys = [
+            self.keys.turns(id),
+            self.keys.about(id),
+            self.keys.summary(id),
+            self.keys.conversation_holder(id),
+        ];
+        let arguments = std::iter::once(Keys::owner(owner).into()).chain(arguments);
+        self.redis
+            .run_script(APPEND_TURN, keys, arguments)
+            .await
+            .map_err(|error| store_error("append", error))
+    }
+}
+
 #[async_trait]
 impl ConversationStore for RedisStore {
     fn name(&self) -> &'static str {
@@ -134,33 +185,17 @@ impl ConversationStore for RedisStore {
         id: ConversationId,
         turn: StoredTurn,
     ) -> Result<(), StoreError> {
-        let asked_at = Value::from(turn.asked_at.timestamp_millis().to_string());
-        if !owner.is_anonymous() {
-            // Listed first: an id too many is left out when the list is read, one that is missing is missed.
-            let listed_max = i64::try_from(LISTED_MAX).unwrap_or(i64::MAX - 1);
-            let arguments = [
-                Value::from(id.to_string()),
-                asked_at.clone(),
-                (-(listed_max + 1)).to_string().into(),
-                self.ttl(),
-            ];
-            let () = self
-                .redis
-                .run_script(ENLIST, [self.keys.conversations_of(owner)], arguments)
-                .await
-                .map_err(|error| store_error("append", error))?;
-        }
-        // Redis counts list positions in 64 signed bits, from the end with a minus.
-        let first_kept = -i64::try_from(self.retention.turns_max).unwrap_or(i64::MAX);
-        let arguments = [
-            Value::from(Bytes::from(self.retention.encode(&turn)?)),
-            first_kept.to_string().into(),
-            self.retention.bytes_max.to_string().into(),
-            self.ttl(),
-            Title::of_question(&turn.question).as_str().into(),
-            asked_at,
-        ];
-        self.run("append", APPEND_TURN, owner, id, arguments).await
+        self.append_turn(owner, id, turn, String::new()).await
+    }
+
+    async fn append_as(
+        &self,
+        owner: &Principal,
+        id: ConversationId,
+        turn: StoredTurn,
+        holder: TurnId,
+    ) -> Result<(), StoreError> {
+        self.append_turn(owner, id, turn, holder.to_string()).await
     }
 
     async fn summarise(
@@ -230,6 +265,7 @@ fn store_error(operation: &'static str, error: FredError) -> StoreError {
     // The first word of a Redis error is its code.
     match error.details().split(' ').next() {
         Some("NOTOWNED") => StoreError::NotOwned,
+        Some("SUPERSEDED") => StoreError::Superseded,
         Some("WRONGTYPE") => StoreError::Corrupt {
             source: error.into(),
         },

@@ -47,9 +47,9 @@ use self::prompts::Prompts;
 use self::record::TurnRecord;
 use self::summary::SummaryWork;
 use crate::config::{Limits, ModelPrice};
-use crate::conversations::ConversationStore;
+use crate::conversations::{ConversationStore, StoreError};
 use crate::domain::conversation::{Conversation, StoredTurn};
-use crate::domain::ids::{ConversationId, RequestId};
+use crate::domain::ids::{ConversationId, RequestId, TurnId};
 use crate::domain::principal::Principal;
 use crate::domain::question::Question;
 use crate::llm::LlmProvider;
@@ -64,6 +64,8 @@ pub struct Turn {
     pub principal: Principal,
     /// Where the question came from; `None` where there is no address.
     pub client_address: Option<IpAddr>,
+    /// Itself, where it holds the conversation and may be overtaken: it stores nothing then.
+    pub holder: Option<TurnId>,
     /// The client's reference.
     pub request_id: RequestId,
     /// The conversation that it belongs to.
@@ -121,7 +123,7 @@ pub enum Engine {
     Offline,
 }
 
-/// For keeping a turn that was stopped: whoever stopped it is waiting, and `wire::relay` has little patience.
+/// For keeping a turn that was stopped: whoever stopped it is waiting, and `turns` has little patience.
 const STOPPED_STORE_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Pipeline {
@@ -161,10 +163,7 @@ impl Pipeline {
                 record.enter(Stage::Storing, &events).await;
                 let stored = store::stored_turn(&turn, &answer, self.rows_budget(), tokens_spent);
                 summary = self.summary_work(&turn, past, &stored, &record);
-                let kept = parts
-                    .store
-                    .append(&turn.principal, turn.conversation_id, stored)
-                    .await;
+                let kept = self.store(&turn, stored).await;
                 record.leave();
                 kept.map(|()| answer)
                     .map_err(|source| TurnError::Store { source })
@@ -230,11 +229,19 @@ impl Pipeline {
         }
     }
 
+    /// Keeps a turn, unless it was overtaken.
+    async fn store(&self, turn: &Turn, stored: StoredTurn) -> Result<(), StoreError> {
+        let store = self.parts.store.as_ref();
+        let (owner, id) = (&turn.principal, turn.conversation_id);
+        match turn.holder {
+            Some(holder) => store.append_as(owner, id, stored, holder).await,
+            None => store.append(owner, id, stored).await,
+        }
+    }
+
     /// Keeps a turn that was stopped. Where that fails the turn is forgotten: nobody was told that it is kept.
     async fn keep_stopped(&self, turn: &Turn, stored: StoredTurn) {
-        let store = self.parts.store.as_ref();
-        let keeping = store.append(&turn.principal, turn.conversation_id, stored);
-        match tokio::time::timeout(STOPPED_STORE_TIMEOUT, keeping).await {
+        match tokio::time::timeout(STOPPED_STORE_TIMEOUT, self.store(turn, stored)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(
                 request_id = %turn.request_id,

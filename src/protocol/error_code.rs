@@ -57,6 +57,8 @@ pub enum ErrorCode {
     ConversationNotFound,
     /// No such question is being answered.
     RequestNotFound,
+    /// Ratings are not kept here.
+    FeedbackOff,
     /// Too many questions are in flight on this connection.
     TooManyQuestions,
     /// Too many connections are open.
@@ -148,6 +150,7 @@ impl ErrorCode {
         Self::HostNotAllowed,
         Self::ConversationNotFound,
         Self::RequestNotFound,
+        Self::FeedbackOff,
         Self::TooManyQuestions,
         Self::TooManyConnections,
         Self::RateLimited,
@@ -205,6 +208,7 @@ impl ErrorCode {
             Self::HostNotAllowed => "host_not_allowed",
             Self::ConversationNotFound => "conversation_not_found",
             Self::RequestNotFound => "request_not_found",
+            Self::FeedbackOff => "feedback_off",
             Self::TooManyQuestions => "too_many_questions",
             Self::TooManyConnections => "too_many_connections",
             Self::RateLimited => "rate_limited",

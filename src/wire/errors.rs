@@ -18,6 +18,7 @@ use crate::postgres::QueryError;
 use crate::protocol::client_frame::FrameFault;
 use crate::protocol::error_code::ErrorCode;
 use crate::protocol::server_frame::ErrorBody;
+use crate::state::StateError;
 
 /// When to come back to a queue that is full: calls take seconds, and each that ends makes room.
 const BUSY_RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -63,6 +64,19 @@ impl WireError {
     }
 }
 
+/// An error with all its causes, for the log.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
 /// Whether the same request may be sent again as it is, after a pause.
 #[must_use]
 pub const fn is_retryable(code: ErrorCode) -> bool {
@@ -106,6 +120,7 @@ pub const fn is_retryable(code: ErrorCode) -> bool {
         | ErrorCode::HostNotAllowed
         | ErrorCode::ConversationNotFound
         | ErrorCode::RequestNotFound
+        | ErrorCode::FeedbackOff
         | ErrorCode::ProviderAuthentication
         | ErrorCode::ProviderRejected
         | ErrorCode::ProviderQuotaExceeded
@@ -145,7 +160,10 @@ pub const fn http_status(code: ErrorCode) -> u16 {
         | ErrorCode::TokenExpired
         | ErrorCode::LoginRequired => 401,
         ErrorCode::OriginNotAllowed => 403,
-        ErrorCode::NotFound | ErrorCode::ConversationNotFound | ErrorCode::RequestNotFound => 404,
+        ErrorCode::NotFound
+        | ErrorCode::ConversationNotFound
+        | ErrorCode::RequestNotFound
+        | ErrorCode::FeedbackOff => 404,
         ErrorCode::MethodNotAllowed => 405,
         ErrorCode::RequestTimeout => 408,
         ErrorCode::DuplicateRequestId => 409,
@@ -348,6 +366,10 @@ impl From<&StoreError> for WireError {
                 ErrorCode::StoreUnavailable,
                 "Conversations cannot be read or saved right now. Please try again in a moment.",
             ),
+            StoreError::Superseded => Self::new(
+                ErrorCode::TurnLost,
+                "The server was away for too long and the conversation went on without it. Please ask again.",
+            ),
             StoreError::NotOwned => Self::conversation_not_found(),
             StoreError::Corrupt { .. } => Self::new(
                 ErrorCode::Internal,
@@ -369,6 +391,21 @@ impl From<&RateError> for WireError {
                 ErrorCode::StoreUnavailable,
                 "Questions cannot be taken right now. Please try again in a moment.",
             ),
+        }
+    }
+}
+
+impl From<&StateError> for WireError {
+    fn from(error: &StateError) -> Self {
+        match error {
+            StateError::Unavailable { .. } => Self::new(
+                ErrorCode::StoreUnavailable,
+                "This cannot be saved right now. Please try again in a moment.",
+            ),
+            StateError::Refused { .. }
+            | StateError::TooNew { .. }
+            | StateError::Diverged { .. }
+            | StateError::SetUp { .. } => Self::internal(),
         }
     }
 }

@@ -76,8 +76,8 @@ async fn what_was_said_until_a_question_was_stopped_is_kept_and_marked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_socket_that_goes_away_stops_its_question() {
-    let rig = Rig::start().await;
+async fn a_socket_that_goes_away_and_does_not_come_back_stops_its_question() {
+    let rig = Rig::start_with(|config| config.limits.resume_seconds = 1).await;
     let watcher = rig.database.admin().await;
     let mut client = rig.connect().await;
     rig.fake.push(Reply::text(&fenced(SLOW_SQL)));
