@@ -89,13 +89,11 @@ impl Metrics {
     }
 
     /// A connection was accepted; it counts as open until what is returned is dropped.
-    #[must_use]
     pub fn connection_opened(&self) -> Held {
         Held::new(&self.0.connections, 1)
     }
 
     /// Bytes wait for a slow client until what is returned is dropped.
-    #[must_use]
     pub fn outbox_holds(&self, bytes: usize) -> Held {
         Held::new(
             &self.0.outbox_bytes,
@@ -104,7 +102,6 @@ impl Metrics {
     }
 
     /// A turn was started; it counts as in flight until what is returned is dropped.
-    #[must_use]
     pub fn turn_started(&self) -> Held {
         Held::new(&self.0.turns_in_flight, 1)
     }

@@ -43,7 +43,7 @@ impl<'a> TurnWriter<'a> {
             TurnEvent::Stage(stage) => self.enter(*stage),
             TurnEvent::Token(_) => self.speak(),
             TurnEvent::Answered(answer) => {
-                self.count_tokens(&answer.usage);
+                self.count_tokens(&answer.usage.tokens);
                 self.end(outcome(answer));
             }
             TurnEvent::Failed(error) => self.end(WireError::from(error).code.as_str()),

@@ -8,6 +8,7 @@ use db_chat::config::Config;
 use db_chat::conversations::ConversationStore;
 use db_chat::domain::schema::{ForeignNames, Snapshot};
 use db_chat::http::{Check, SchemaSource};
+use db_chat::pipeline::background::Background;
 use db_chat::redis::RedisConnection;
 use db_chat::telemetry::metrics::Metrics;
 use db_chat::turns::RunTurn;
@@ -59,6 +60,7 @@ impl TestServer {
             checks,
             redis,
             audit: None,
+            background: Background::default(),
             feedback: None,
             metrics: Metrics::default(),
         };

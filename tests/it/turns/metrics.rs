@@ -57,7 +57,7 @@ async fn the_series_tell_how_questions_ended_and_nothing_of_what_was_asked() {
         (r#"stage_duration_seconds_count{stage="repairing"}"#, 2),
         (r#"stage_duration_seconds_count{stage="checking"}"#, 4),
         ("first_token_seconds_count", 1),
-        (r#"guard_rejections_total{code="table_not_allowed"}"#, 3),
+        (r#"guard_rejections_total{code="unknown_relation"}"#, 3),
         (r#"llm_retries_total{provider="anthropic"}"#, 1),
         ("connections", 1),
         ("turns_in_flight", 0),
