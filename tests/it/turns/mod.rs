@@ -17,4 +17,5 @@ mod repair;
 mod rig;
 mod store_faults;
 mod streaming;
+mod transcripts;
 mod waiting;
