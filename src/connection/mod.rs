@@ -6,10 +6,12 @@
 
 mod actor;
 mod frame_bounds;
+mod frame_header;
 mod heartbeat;
 mod mailbox;
 mod outbox;
 mod socket;
+mod utf8;
 
 use actix_web::dev;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};

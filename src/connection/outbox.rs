@@ -23,6 +23,9 @@ use crate::telemetry::metrics::{Held, Metrics};
 /// are (see `turns::log`). Well above one network packet, well below a client's patience.
 const TURN_FRAMES_BYTES_MAX: usize = 16 * 1024;
 
+/// Pongs that may wait: a client that counts its pings gets an answer to each, one that floods does not.
+const PONGS_WAITING_MAX: usize = 16;
+
 /// The queue. Clones share it.
 #[derive(Clone)]
 pub(super) struct Outbox {
@@ -49,8 +52,8 @@ struct State {
     bytes_max: usize,
     /// A ping that has not been written yet. More than one at a time would say nothing more.
     ping: bool,
-    /// The pong to write. Only the latest ping needs one (RFC 6455, section 5.5.3).
-    pong: Option<Bytes>,
+    /// Pongs to write, at most [`PONGS_WAITING_MAX`].
+    pongs: VecDeque<Bytes>,
     close: Option<CloseCode>,
     /// Since when something waits without anything having been taken.
     stalled_since: Option<Instant>,
@@ -89,7 +92,7 @@ impl Outbox {
                     bytes: 0,
                     bytes_max,
                     ping: false,
-                    pong: None,
+                    pongs: VecDeque::new(),
                     close: None,
                     stalled_since: None,
                     writer: None,
@@ -131,9 +134,16 @@ impl Outbox {
         self.change(|state| state.ping = true);
     }
 
-    /// Queues a pong, in front of all text.
+    /// Queues a pong, in front of all text. Where too many wait, the oldest gives way: only the latest ping needs an
+    /// answer (RFC 6455, section 5.5.3).
     pub(super) fn pong(&self, payload: Bytes) {
-        self.change(|state| state.pong = Some(payload));
+        self.change(|state| {
+            if state.pongs.len() == PONGS_WAITING_MAX {
+                state.pongs.pop_front();
+            }
+            // A copy, so that a few bytes do not keep what else came with them.
+            state.pongs.push_back(Bytes::copy_from_slice(&payload));
+        });
     }
 
     /// Ends the queue: what waits is still written, then the close frame; nothing is taken in any more.
@@ -184,7 +194,7 @@ impl Outbox {
         if state.is_over {
             return Poll::Ready(None);
         }
-        let outgoing = if let Some(payload) = state.pong.take() {
+        let outgoing = if let Some(payload) = state.pongs.pop_front() {
             Outgoing::Pong(payload)
         } else if std::mem::take(&mut state.ping) {
             Outgoing::Ping
@@ -229,7 +239,10 @@ impl Outbox {
 impl State {
     fn has_waiting(&self) -> bool {
         !self.is_over
-            && (!self.queue.is_empty() || self.ping || self.pong.is_some() || self.close.is_some())
+            && (!self.queue.is_empty()
+                || self.ping
+                || !self.pongs.is_empty()
+                || self.close.is_some())
     }
 }
 
@@ -260,6 +273,7 @@ mod tests {
         assert_eq!(
             drain(&outbox),
             [
+                Outgoing::Pong(Bytes::from_static(b"1")),
                 Outgoing::Pong(Bytes::from_static(b"2")),
                 Outgoing::Ping,
                 Outgoing::Text("a".into()),
@@ -267,6 +281,17 @@ mod tests {
             ]
         );
         assert!(outbox.is_over());
+    }
+
+    #[tokio::test]
+    async fn of_very_many_pongs_the_latest_are_kept() {
+        let outbox = Outbox::new(100);
+        for number in 0..=u8::try_from(PONGS_WAITING_MAX).expect("few") {
+            outbox.pong(Bytes::copy_from_slice(&[number]));
+        }
+        let drained = drain(&outbox);
+        assert_eq!(drained.len(), PONGS_WAITING_MAX);
+        assert_eq!(drained[0], Outgoing::Pong(Bytes::from_static(&[1])));
     }
 
     #[tokio::test]

@@ -24,5 +24,6 @@ mod spans;
 mod store_faults;
 mod streaming;
 mod suggestions;
+mod transcripts;
 mod usage;
 mod waiting;
