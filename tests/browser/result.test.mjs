@@ -48,8 +48,8 @@ test("the rows can be copied into a spreadsheet", async (t) => {
 
 for (const [shape, name, marks, count, sql] of [
   ["moments", "revenue by month", "circle", 4, "SELECT * FROM (VALUES ('2025-01-01'::date, 10.5), ('2025-02-01', NULL), ('2025-03-01', 30), ('2025-04-01', 20), ('2025-05-01', 25)) AS v(month, revenue)"],
-  ["categories", "orders by status", "rect", 3, "SELECT * FROM (VALUES ('new', 10), ('sent', -3), ('paid', 30)) AS v(status, orders)"],
-  ["shares", "share by country", "rect", 6, "SELECT * FROM (VALUES ('DE', 50.5), ('FR', 29.5), ('IT', 20)) AS v(country, share)"],
+  ["categories", "orders by status", "rect:not(.ground)", 3, "SELECT * FROM (VALUES ('new', 10), ('sent', -3), ('paid', 30)) AS v(status, orders)"],
+  ["shares", "share by country", "rect:not(.ground)", 6, "SELECT * FROM (VALUES ('DE', 50.5), ('FR', 29.5), ('IT', 20)) AS v(country, share)"],
 ]) {
   test(`a chart is drawn of ${shape}, with the table one key away`, async (t) => {
     const chat = await shows(t, sql);
