@@ -1,4 +1,4 @@
-/** The conversations that can be opened again, as a panel. */
+/** The conversations, as a panel. */
 import { button, h } from "./dom.js";
 
 export function historyPanel({ t, language, announce }, actions) {

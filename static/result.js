@@ -12,15 +12,16 @@ export function resultView({ columns, rows, truncated, sql_query: sql }, context
 	const shape = shapeOf({ columns, rows, truncated });
 	const picture = shape && drawChart(shape, room(), context);
 	const file = (kind, make) => button(kind, () => save(kind, make).catch(() => announce(t("unexpected"))), { "aria-label": t("download", { kind }) });
-	const files = h("div.tools", file("CSV", () => new Blob(["\ufeff", toCsv(columns, rows, ",")], { type: "text/csv" })),
-		file("JSON", () => new Blob([JSON.stringify({ sql, truncated, columns, rows })], { type: "application/json" })),
-		copyButton("copyRows", () => toCsv(columns, rows, "\t"), table, context));
+	const drawings = shape && h("div.tools", file("SVG", () => drawingOf(picture)), file("PNG", () => bitmapOf(picture)));
+	const files = h("div.tools", file("CSV", () => new Blob(["\ufeff", toCsv(columns, rows, ",")])),
+		file("JSON", () => new Blob([JSON.stringify({ sql, truncated, columns, rows })])),
+		drawings, copyButton("copyRows", () => toCsv(columns, rows, "\t"), table, context));
 	if (!shape) return h("div.result", table, files);
 
-	const figure = h("div.figure", { tabindex: 0, role: "group", "aria-label": t("chart"), part: "chart", onkeydown: toTable }, picture);
-	const views = { chart: h("div.result", figure, h("div.tools", file("SVG", () => drawingOf(picture)), file("PNG", () => bitmapOf(picture)))), table };
+	const views = { chart: h("div.figure", { tabindex: 0, role: "group", "aria-label": t("chart"), part: "chart", onkeydown: toTable }, picture), table };
 	const choices = Object.keys(views).map((name) => [name, button(t(name), () => show(name))]);
 	function show(name) {
+		drawings.hidden = name === "table";
 		for (const [other, choice] of choices) {
 			views[other].hidden = other !== name;
 			choice.setAttribute("aria-pressed", other === name);
@@ -41,7 +42,7 @@ async function save(kind, make) {
 	setTimeout(() => URL.revokeObjectURL(href), 60_000);
 }
 
-/** RFC 4180; NULL is nothing, the empty text is quoted, as PostgreSQL writes them. */
+/** RFC 4180; NULL is nothing, the empty text is quoted, as in PostgreSQL. */
 function toCsv(columns, rows, separator) {
 	const cell = (value) => {
 		if (value === null) return "";

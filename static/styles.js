@@ -21,7 +21,7 @@ sheet.replaceSync(`
 * { box-sizing: border-box; }
 h2, h3, h4, p, ol, ul, dl, dd, pre { margin: 0; padding: 0; font: inherit; }
 button, textarea, input { font: inherit; color: inherit; border: 0; background: none; padding: 0; }
-*:focus-visible { outline: 2px solid var(--accent); outline-offset: -2px; }
+:focus-visible:not(textarea), .composer:has(textarea:focus) { outline: 2px solid var(--accent); outline-offset: -2px; }
 h2, h4, strong, .sort { font-weight: 650; }
 
 .root { position: relative; display: flex; flex-direction: column; height: 100%; overflow: hidden; container-type: inline-size; background: var(--paper); border: 1px solid var(--hair); border-radius: var(--db-chat-radius, 14px); }
@@ -92,18 +92,18 @@ input { min-width: 0; flex: 1; }
 
 .samples { padding: .75rem 1.25rem; max-height: 56%; overflow-y: auto; }
 .composer { display: flex; align-items: flex-end; gap: .5rem; margin: .5rem 1rem 0; padding: .35rem; border: 1px solid var(--edge); border-radius: 1.4rem; }
-textarea { flex: 1; min-width: 0; max-height: 12rem; padding: .4rem .8rem; border-radius: 1rem; resize: none; field-sizing: content; overflow-wrap: anywhere; }
+textarea { outline: 0; flex: 1; min-width: 0; max-height: 12rem; padding: .4rem .8rem; border-radius: 1rem; resize: none; field-sizing: content; overflow-wrap: anywhere; }
 ::placeholder { color: var(--quiet); opacity: 1; }
 .tool { flex: none; }
 .send, .launcher { flex: none; display: grid; place-items: center; width: 2.25rem; height: 2.25rem; border-radius: 50%; background: var(--accent); color: var(--on-accent); }
 .send:disabled { background: var(--tint); color: var(--quiet); }
 .icon { width: 1rem; height: 1rem; fill: none; stroke: currentColor; stroke-width: 1.75; }
-.foot { min-height: 2.75rem; padding: .35rem 1.25rem; }
+.foot { padding: .6rem 1.25rem; }
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 
 :host(:not([floating])) :is(.launcher, .shut) { display: none; }
 :host([floating]) { position: fixed; inset-block: auto 1rem; inset-inline: auto 1rem; z-index: 1000; height: auto; }
 :host([floating][open]) { width: min(28rem, 100vw - 2rem); height: min(44rem, 100dvh - 2rem); }
 :host([floating]:not([open])) .root, :host([open]) .launcher { display: none; }
-@container (max-width: 34rem) { .line, .foot { font-size: 0; } }
+@container (max-width: 34rem) { .line, .foot { font-size: 0; } .line::before { font-size: 1rem; } }
 `);

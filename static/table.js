@@ -29,7 +29,7 @@ export function resultTable({ columns, rows }, { t, language }) {
 	const table = h("table", { "aria-rowcount": rows.length + 1 }, h("thead", h("tr", heads)), body);
 	const kind = rows.length > window ? ".large" : rows.length * columns.length === 1 ? ".single" : "";
 	const frame = h(`div.table${kind}`, { part: "table", tabindex: 0, role: "group", "aria-label": t("result"), onscroll: follow }, table);
-	const rowHeight = () => body.querySelector("tr:not(.gap)")?.offsetHeight || 35;
+	const rowHeight = () => body.querySelector("tr:not(.gap)")?.offsetHeight || 36;
 
 	function draw() {
 		const height = rowHeight();
@@ -97,7 +97,7 @@ export function digitGrouper(language) {
 	};
 }
 
-/** Floats keep the order, so only ties need all the digits. NaN comes last, as in PostgreSQL. */
+/** Floats keep the order, so only ties need all digits. NaN comes last, as in PostgreSQL. */
 function compareNumbers(...values) {
 	const [left, right] = values.map((value) => String(value).replace(/[$€£¥,\s]/g, ""));
 	const [x, y] = [Number(left), Number(right)];
