@@ -87,7 +87,6 @@ export function startChat(host, base, language) {
 		if (text === "" || conversation.working) return false;
 		panel.element.hidden = true;
 		const turn = conversation.begin(newRequestId(), text);
-		for (const view of views.values()) view.retire();
 		show(turn);
 		announce(t("working"));
 		connection.ask({ query: text, conversation_id: conversation.id ?? undefined, request_id: turn.requestId, stream: true });
@@ -121,6 +120,7 @@ export function startChat(host, base, language) {
 	}
 
 	function show(turn) {
+		for (const view of views.values()) view.retire();
 		const view = turnView(turn, context);
 		views.set(turn, view);
 		turns.append(view.element);
