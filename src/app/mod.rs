@@ -23,6 +23,7 @@ use crate::config::Config;
 use crate::connection::ConnectionContext;
 use crate::http::{DoorParts, Doors, OriginPatternError, envelop, routes};
 use crate::limits::QuestionRate;
+use crate::pipeline::background::Background;
 use crate::state::AuditLog;
 use crate::turns::TurnHub;
 
@@ -33,12 +34,16 @@ use shutdown::Lifecycle;
 /// For the audit log's last rows to be written.
 const AUDIT_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// For what no answer waits for to be dropped. It is dropped at its next wait.
+const BACKGROUND_STOP_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// A server that listens and waits to be run.
 pub struct Application {
     address: SocketAddr,
     server: Server,
     lifecycle: Lifecycle,
     audit: Option<AuditLog>,
+    background: Background,
 }
 
 /// Why there is no server.
@@ -206,6 +211,7 @@ impl Application {
             server,
             lifecycle,
             audit: services.audit,
+            background: services.background,
         })
     }
 
@@ -230,6 +236,7 @@ impl Application {
             server,
             lifecycle,
             audit,
+            background,
             ..
         } = self;
         let handle = server.handle();
@@ -241,6 +248,7 @@ impl Application {
         };
         let stopping = async {
             stop.cancelled().await;
+            background.stop(BACKGROUND_STOP_TIMEOUT).await;
             lifecycle.drain().await;
             handle.stop(true).await;
         };

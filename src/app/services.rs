@@ -12,6 +12,7 @@ use crate::conversations::{self, ConversationStore, StoreError};
 use crate::guard::policy::{Policy, PolicyError};
 use crate::http::{Check, Probe, SchemaSource};
 use crate::llm::{self, LlmProvider, LlmSetupError};
+use crate::pipeline::background::Background;
 use crate::pipeline::check::SqlChecker;
 use crate::pipeline::prompts::{PromptError, Prompts};
 use crate::pipeline::{Engine, Pipeline, PipelineParts};
@@ -43,6 +44,8 @@ pub struct Services {
     pub redis: Option<RedisConnection>,
     /// The audit log, to be closed at the end; `None` where no state database is set.
     pub audit: Option<AuditLog>,
+    /// What no answer waits for, to be dropped at the end.
+    pub background: Background,
     /// Where ratings are kept; `None` where no state database is set.
     pub feedback: Option<FeedbackLog>,
 }
@@ -191,6 +194,7 @@ impl Services {
                 probe: Some(provider_probe(fallback)),
             });
         }
+        let background = Background::default();
         let pipeline = Pipeline::new(PipelineParts {
             engine: provider.map_or(Engine::Offline, Engine::Model),
             catalog: catalog.clone(),
@@ -201,6 +205,8 @@ impl Services {
             checker: SqlChecker::default(),
             prompts,
             context_messages_max: config.conversations.context_limit,
+            prices: config.llm.prices.clone().into(),
+            background: background.clone(),
             reply_language: config.llm.reply_language.clone(),
             limits: limits.clone(),
         });
@@ -217,6 +223,7 @@ impl Services {
             checks,
             redis,
             audit,
+            background,
             feedback: state.map(FeedbackLog::new),
         })
     }

@@ -30,6 +30,14 @@ pub struct Limits {
     pub pool_wait_timeout_ms: u64,
     /// Tokens of schema text given to the model.
     pub schema_context_tokens_max: usize,
+    /// Tokens of earlier questions and queries given to the model; older ones are summarised.
+    pub history_tokens_max: usize,
+    /// Tokens of the summary of older turns.
+    pub summary_tokens_max: usize,
+    /// Tokens, read and written, that the model calls of one question may cost.
+    pub turn_tokens_max: u64,
+    /// The same for all questions and summaries of a conversation.
+    pub conversation_tokens_max: u64,
     /// Messages kept in a conversation; a turn is two.
     pub conversation_messages_max: usize,
     /// Bytes kept of a conversation.
@@ -117,6 +125,10 @@ impl Default for Limits {
             pool_connections_max: 16,
             pool_wait_timeout_ms: 5_000,
             schema_context_tokens_max: 8_000,
+            history_tokens_max: 6_000,
+            summary_tokens_max: 600,
+            turn_tokens_max: 200_000,
+            conversation_tokens_max: 2_000_000,
             conversation_messages_max: 200,
             conversation_bytes_max: 262_144,
             store_timeout_ms: 2_000,

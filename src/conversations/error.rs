@@ -6,7 +6,7 @@ pub enum StoreError {
     /// The store cannot be reached or did not answer in time.
     #[error("the conversation store failed to {operation}")]
     Unavailable {
-        /// What was tried: `load`, `append`, `rename`, `forget`, `list`, `ping`, or at start `open`.
+        /// What was tried: `load`, `append`, `rename`, `summarise`, `forget`, `list`, `ping`, or at start `open`.
         operation: &'static str,
         /// The driver's own words, or what is wrong with the address.
         #[source]

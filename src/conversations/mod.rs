@@ -13,7 +13,7 @@ use async_trait::async_trait;
 pub use error::StoreError;
 
 use crate::config::{ConversationsConfig, Limits, StorageKind};
-use crate::domain::conversation::{Conversation, ConversationSummary, StoredTurn};
+use crate::domain::conversation::{Conversation, ConversationSummary, StoredTurn, Summary};
 use crate::domain::ids::{ConversationId, TurnId};
 use crate::domain::principal::Principal;
 use crate::domain::title::Title;
@@ -85,7 +85,19 @@ pub trait ConversationStore: Send + Sync + 'static {
         self.append(owner, id, turn).await
     }
 
-    /// Forgets a conversation; `false` when there was none.
+    /// Keeps a summary in place of the one before; `false` where the conversation is not there any more, and then nothing is
+    /// kept. Does not renew its time to live: nobody has used it.
+    ///
+    /// # Errors
+    /// The conversation is of somebody else, or the store cannot be reached.
+    async fn summarise(
+        &self,
+        owner: &Principal,
+        id: ConversationId,
+        summary: Summary,
+    ) -> Result<bool, StoreError>;
+
+    /// Forgets a conversation with its summary; `false` when there was none.
     ///
     /// # Errors
     /// The conversation is of somebody else, or the store cannot be reached.

@@ -1,8 +1,9 @@
 //! Conversations in Redis or Valkey, shared by any number of instances.
 //!
-//! One conversation is a list of turns and a hash beside it, in one slot, and each call is one script on them: who owns the
-//! conversation is looked at in the same step. The order of turns is the business of `turns`; here a turn
-//! that was overtaken is kept from writing. A cluster needs no more than the hash tag in the keys. The list of an owner's conversations lives in a slot of its own and only holds ids; what has gone
+//! One conversation is a list of turns, a hash beside it and the summary of older turns, in one slot, and each call is one script
+//! on them: who owns the conversation is looked at in the same step. The order of turns is the business of `turns`; here a turn
+//! that was overtaken is kept from writing. A cluster needs no more than the hash tag in the keys. The list of an owner's
+//! conversations lives in a slot of its own and only holds ids; what has gone
 //! since, or is of somebody else, is left out when it is read.
 
 use async_trait::async_trait;
@@ -16,7 +17,7 @@ use futures_util::future::join_all;
 use super::retention::Retention;
 use super::{ConversationStore, LISTED_MAX, StoreError, codec};
 use crate::config::{ConversationsConfig, Limits};
-use crate::domain::conversation::{Conversation, ConversationSummary, StoredTurn};
+use crate::domain::conversation::{Conversation, ConversationSummary, StoredTurn, Summary};
 use crate::domain::ids::{ConversationId, TurnId};
 use crate::domain::principal::Principal;
 use crate::domain::title::Title;
@@ -24,6 +25,7 @@ use crate::redis::{Keys, RedisConnection};
 
 const APPEND_TURN: &str = include_str!("append_turn.lua");
 const LOAD_TURNS: &str = include_str!("load_turns.lua");
+const PUT_SUMMARY: &str = include_str!("put_summary.lua");
 const FORGET: &str = include_str!("forget.lua");
 const RENAME: &str = include_str!("rename.lua");
 const SUMMARIZE: &str = include_str!("summarize.lua");
@@ -67,7 +69,11 @@ impl RedisStore {
         id: ConversationId,
         arguments: impl IntoIterator<Item = Value>,
     ) -> Result<R, StoreError> {
-        let keys = [self.keys.turns(id), self.keys.about(id)];
+        let keys = [
+            self.keys.turns(id),
+            self.keys.about(id),
+            self.keys.summary(id),
+        ];
         let arguments = std::iter::once(Keys::owner(owner).into()).chain(arguments);
         self.redis
             .run_script(script, keys, arguments)
@@ -133,6 +139,7 @@ impl RedisStore {
         let keys = [
             self.keys.turns(id),
             self.keys.about(id),
+            self.keys.summary(id),
             self.keys.conversation_holder(id),
         ];
         let arguments = std::iter::once(Keys::owner(owner).into()).chain(arguments);
@@ -154,18 +161,22 @@ impl ConversationStore for RedisStore {
         owner: &Principal,
         id: ConversationId,
     ) -> Result<Option<Conversation>, StoreError> {
-        let mut found: Vec<Bytes> = self
+        let found: Vec<Bytes> = self
             .run("load", LOAD_TURNS, owner, id, [self.ttl()])
             .await?;
-        if found.is_empty() {
+        let [title, summary, turns @ ..] = found.as_slice() else {
             return Ok(None);
-        }
-        let title = String::from_utf8_lossy(&found.remove(0)).into_owned();
-        let turns = found
+        };
+        let turns = turns
             .iter()
             .map(|turn| codec::decode(turn))
             .collect::<Result<_, _>>()?;
-        Ok(Some(Conversation { id, title, turns }))
+        Ok(Some(Conversation {
+            id,
+            title: String::from_utf8_lossy(title).into_owned(),
+            turns,
+            summary: codec::decode_summary(summary),
+        }))
     }
 
     async fn append(
@@ -185,6 +196,17 @@ impl ConversationStore for RedisStore {
         holder: TurnId,
     ) -> Result<(), StoreError> {
         self.append_turn(owner, id, turn, holder.to_string()).await
+    }
+
+    async fn summarise(
+        &self,
+        owner: &Principal,
+        id: ConversationId,
+        summary: Summary,
+    ) -> Result<bool, StoreError> {
+        let summary = Value::from(Bytes::from(codec::encode_summary(&summary)?));
+        self.run("summarise", PUT_SUMMARY, owner, id, [summary])
+            .await
     }
 
     async fn rename(

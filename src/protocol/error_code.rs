@@ -89,6 +89,10 @@ pub enum ErrorCode {
     ProviderBusy,
     /// The model declined for safety reasons of its own.
     ModelRefused,
+    /// The question has cost as many tokens as one may.
+    TurnBudgetExceeded,
+    /// The conversation has cost as many tokens as one may.
+    ConversationBudgetExceeded,
 
     // The question's outcome (in `error` of an answer).
     /// The question cannot be answered from this database.
@@ -161,6 +165,8 @@ impl ErrorCode {
         Self::ProviderTimeout,
         Self::ProviderBusy,
         Self::ModelRefused,
+        Self::TurnBudgetExceeded,
+        Self::ConversationBudgetExceeded,
         Self::NotAnswerable,
         Self::QueryRefused,
         Self::QueryFailed,
@@ -217,6 +223,8 @@ impl ErrorCode {
             Self::ProviderTimeout => "provider_timeout",
             Self::ProviderBusy => "provider_busy",
             Self::ModelRefused => "model_refused",
+            Self::TurnBudgetExceeded => "turn_budget_exceeded",
+            Self::ConversationBudgetExceeded => "conversation_budget_exceeded",
             Self::NotAnswerable => "not_answerable",
             Self::QueryRefused => "query_refused",
             Self::QueryFailed => "query_failed",

@@ -112,6 +112,12 @@ impl Keys {
         self.conversation(conversation, &format!("turn:{turn}:{what}"))
     }
 
+    /// A string: the summary of its older turns, as `conversations::codec` writes it. Lives as long as the turns.
+    #[must_use]
+    pub fn summary(&self, id: ConversationId) -> String {
+        format!("{}conversation:{{{id}}}:summary", self.prefix)
+    }
+
     /// A hash beside the turns: `owner` as [`Keys::owner`] writes it, `title`, `created_at` and `updated_at` (ms).
     #[must_use]
     pub fn about(&self, id: ConversationId) -> String {

@@ -13,6 +13,7 @@ use crate::llm::LlmError;
 use crate::llm::error::AnsweredKind;
 use crate::pipeline::error::TurnError;
 use crate::pipeline::event::{Answer, Shortfall};
+use crate::pipeline::meter::SpentBudget;
 use crate::postgres::QueryError;
 use crate::protocol::client_frame::FrameFault;
 use crate::protocol::error_code::ErrorCode;
@@ -124,6 +125,8 @@ pub const fn is_retryable(code: ErrorCode) -> bool {
         | ErrorCode::ProviderRejected
         | ErrorCode::ProviderQuotaExceeded
         | ErrorCode::ModelRefused
+        | ErrorCode::TurnBudgetExceeded
+        | ErrorCode::ConversationBudgetExceeded
         | ErrorCode::NotAnswerable
         | ErrorCode::QueryRefused
         | ErrorCode::QueryFailed
@@ -168,7 +171,11 @@ pub const fn http_status(code: ErrorCode) -> u16 {
         ErrorCode::UnsupportedMediaType => 415,
         ErrorCode::HostNotAllowed => 421,
         ErrorCode::UpgradeRequired => 426,
-        ErrorCode::TooManyQuestions | ErrorCode::RateLimited | ErrorCode::ConnectionLimit => 429,
+        ErrorCode::TooManyQuestions
+        | ErrorCode::RateLimited
+        | ErrorCode::ConnectionLimit
+        | ErrorCode::TurnBudgetExceeded
+        | ErrorCode::ConversationBudgetExceeded => 429,
         ErrorCode::HeadersTooLarge => 431,
         ErrorCode::Internal => 500,
         ErrorCode::ProviderUnavailable
@@ -219,6 +226,7 @@ impl From<&TurnError> for WireError {
         match error {
             TurnError::Cancelled => Self::new(ErrorCode::Cancelled, "The question was stopped."),
             TurnError::Llm { source, purpose: _ } => source.into(),
+            TurnError::BudgetSpent { budget } => (*budget).into(),
             TurnError::Database { source } => source.into(),
             TurnError::Store { source } => source.into(),
             TurnError::Rate { source } => source.into(),
@@ -304,6 +312,21 @@ fn answered(kind: AnsweredKind) -> WireError {
             ErrorCode::ProviderRejected,
             "The language model's provider refused the request. Please tell the operator.",
         ),
+    }
+}
+
+impl From<SpentBudget> for WireError {
+    fn from(budget: SpentBudget) -> Self {
+        match budget {
+            SpentBudget::Turn => Self::new(
+                ErrorCode::TurnBudgetExceeded,
+                "The question takes more of the language model than one question may. Please ask for less at once.",
+            ),
+            SpentBudget::Conversation => Self::new(
+                ErrorCode::ConversationBudgetExceeded,
+                "This conversation has used as much of the language model as one may. Please start a new conversation.",
+            ),
+        }
     }
 }
 

@@ -232,6 +232,8 @@ fn stored(name: &str) -> StoredTurn {
         result: None,
         reply: name.to_owned(),
         outcome: TurnOutcome::Answered,
+        options: Vec::new(),
+        tokens_spent: 0,
     }
 }
 

@@ -8,6 +8,7 @@ use db_chat::config::Config;
 use db_chat::conversations::ConversationStore;
 use db_chat::domain::schema::{ForeignNames, Snapshot};
 use db_chat::http::{Check, SchemaSource};
+use db_chat::pipeline::background::Background;
 use db_chat::redis::RedisConnection;
 use db_chat::turns::RunTurn;
 use tokio::task::JoinHandle;
@@ -58,6 +59,7 @@ impl TestServer {
             checks,
             redis,
             audit: None,
+            background: Background::default(),
             feedback: None,
         };
         let application = Application::assemble(&config, services).expect("a server");
