@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use chrono::Utc;
 use clap::Args;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::demo;
@@ -18,7 +19,7 @@ use crate::pipeline::Turn;
 use crate::protocol::client_frame::QueryFrame;
 use crate::protocol::server_frame::ServerFrame;
 use crate::wire::frames::FrameMaker;
-use crate::wire::questions;
+use crate::wire::questions::{self, AcceptedQuestion};
 
 /// Asks one question and prints the answer.
 #[derive(Debug, Args)]
@@ -52,33 +53,12 @@ pub(super) async fn run(args: AskArgs, config: Config) -> anyhow::Result<ExitCod
 }
 
 async fn ask(args: &AskArgs, config: &Config) -> anyhow::Result<ExitCode> {
-    let frame = QueryFrame {
-        query: Some(args.question.clone()),
-        conversation_id: None,
-        request_id: None,
-        stream: false,
-    };
-    let accepted = questions::accept(
-        frame,
-        &Caller::local(),
-        RequestId::random,
-        config.limits.question_chars_max,
-    )
-    .map_err(|error| anyhow::anyhow!("{}", error.message))?;
+    let accepted = accept(&args.question, config)?;
     let services = Services::connect(config).await?;
     let tasks = TaskTracker::new();
     let cancel = shutdown::on_signal(&tasks)?;
     let mut frames = FrameMaker::new(&accepted);
-    let turn = Turn {
-        holder: None,
-        principal: accepted.principal,
-        client_address: accepted.client_address,
-        request_id: accepted.request_id,
-        conversation_id: accepted.conversation_id,
-        question: accepted.question,
-        asked_at: Utc::now(),
-        cancel: cancel.clone(),
-    };
+    let turn = turn(accepted, cancel.clone());
     let (sender, mut events) = mpsc::channel(EVENTS_WAITING_MAX);
     let read_last = async {
         let mut last = None;
@@ -94,6 +74,33 @@ async fn ask(args: &AskArgs, config: &Config) -> anyhow::Result<ExitCode> {
     }
     let last = last.ok_or_else(|| anyhow::anyhow!("the question ended without an answer"))?;
     print(args, &last)
+}
+
+/// A question from a shell, through the same checks as at the doors, in a conversation of its own.
+pub(super) fn accept(question: &str, config: &Config) -> anyhow::Result<AcceptedQuestion> {
+    let frame = QueryFrame {
+        query: Some(question.to_owned()),
+        conversation_id: None,
+        request_id: None,
+        stream: false,
+    };
+    let chars_max = config.limits.question_chars_max;
+    questions::accept(frame, &Caller::local(), RequestId::random, chars_max)
+        .map_err(|error| anyhow::anyhow!("{}", error.message))
+}
+
+/// Its turn, asked now.
+pub(super) fn turn(accepted: AcceptedQuestion, cancel: CancellationToken) -> Turn {
+    Turn {
+        holder: None,
+        principal: accepted.principal,
+        client_address: accepted.client_address,
+        request_id: accepted.request_id,
+        conversation_id: accepted.conversation_id,
+        question: accepted.question,
+        asked_at: Utc::now(),
+        cancel,
+    }
 }
 
 fn print(args: &AskArgs, last: &ServerFrame) -> anyhow::Result<ExitCode> {
@@ -117,10 +124,7 @@ fn print(args: &AskArgs, last: &ServerFrame) -> anyhow::Result<ExitCode> {
             }
             Ok(ExitCode::from(u8::from(answer.error.is_some())))
         }
-        ServerFrame::Failure { error, .. } if args.json => {
-            let _ = error;
-            Ok(ExitCode::FAILURE)
-        }
+        ServerFrame::Failure { .. } if args.json => Ok(ExitCode::FAILURE),
         ServerFrame::Failure { error, .. } => Err(anyhow::anyhow!("{}", error.message)),
         ServerFrame::Status { .. }
         | ServerFrame::Sql { .. }

@@ -6,6 +6,7 @@
 mod ask;
 mod demo;
 pub mod doctor;
+pub mod eval;
 pub mod grants;
 pub mod guard;
 mod key;
@@ -68,6 +69,8 @@ enum Command {
     Key(key::KeyArgs),
     /// Say what is reachable and what the database role could do
     Doctor(doctor::DoctorArgs),
+    /// Ask questions whose right answers are known, and count
+    Eval(eval::EvalArgs),
 }
 
 /// Bad usage and bad settings, as clap itself exits.
@@ -109,7 +112,8 @@ fn load(settings: &SettingArgs, command: &Command) -> anyhow::Result<Config> {
         | Command::Guard(_)
         | Command::Grants(_)
         | Command::Key(_)
-        | Command::Doctor(_) => None,
+        | Command::Doctor(_)
+        | Command::Eval(_) => None,
     };
     if let Some(bind) = bind {
         flags.push(("DB_CHAT_BIND".to_owned(), bind.clone()));
@@ -139,6 +143,7 @@ fn run(command: Command, mut config: Config) -> anyhow::Result<ExitCode> {
             Command::Grants(args) => grants::run(args, &config, BufWriter::new(stdout())).await,
             Command::Key(args) => key::run(&args, BufWriter::new(stdout())),
             Command::Doctor(args) => doctor::run(args, &config, BufWriter::new(stdout())).await,
+            Command::Eval(args) => eval::run(args, config, BufWriter::new(stdout())).await,
             Command::Guard(args) => {
                 let input = BufReader::new(stdin());
                 guard::run(args, &config, input, BufWriter::new(stdout()), stderr()).await

@@ -45,14 +45,14 @@ const APPLICATION_NAME: &str = "db-chat";
 #[derive(Debug, thiserror::Error)]
 pub enum PoolSetupError {
     /// The connection string cannot be used.
-    #[error("DATABASE_URL cannot be used")]
+    #[error("the connection string cannot be read")]
     ConnectionString {
         /// What is wrong with it, without any of its values.
         #[source]
         source: ConnectionStringError,
     },
     /// A certificate file cannot be used.
-    #[error("the TLS settings in DATABASE_URL cannot be used")]
+    #[error("the TLS settings of the connection string cannot be used")]
     Tls {
         /// What is wrong.
         #[source]

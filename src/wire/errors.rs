@@ -384,7 +384,7 @@ impl From<&RateError> for WireError {
         match error {
             RateError::Exceeded { retry_after } => Self::new(
                 ErrorCode::RateLimited,
-                "That were too many questions in a minute. Please wait a moment before the next one.",
+                "Those were too many questions in a minute. Please wait a moment before the next one.",
             )
             .with_retry_after(*retry_after),
             RateError::Unavailable { .. } => Self::new(

@@ -9,6 +9,7 @@ mod conversations;
 mod demo_database;
 mod doctor;
 mod door;
+mod eval;
 mod execute;
 mod feedback;
 mod grants;

@@ -126,7 +126,7 @@ impl Posture {
             findings.push(Finding {
                 kind: FindingKind::Superuser,
                 message: format!(
-                    "{role} is a superuser: PostgreSQL checks none of its rights. Ask with a role made by `db-chat grants`"
+                    "{role} is a superuser: PostgreSQL checks none of its rights; a role made by `db-chat grants` has only those that it needs"
                 ),
                 // PostgreSQL refuses to take this from the role that initdb made.
                 fixes: Vec::new(),
