@@ -3,8 +3,8 @@
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
     AArrayExpr, AConst, AIndices, AIndirection, BoolExpr, BooleanTest, CaseExpr, CaseWhen,
-    CoalesceExpr, CollateClause, ColumnRef, GroupingFunc, MinMaxExpr, MinMaxOp, Node, NullTest, RowExpr,
-    SqlValueFunction, SqlValueFunctionOp, SubLink, SubLinkType, TypeCast, a_const,
+    CoalesceExpr, CollateClause, ColumnRef, GroupingFunc, MinMaxExpr, MinMaxOp, Node, NullTest,
+    RowExpr, SqlValueFunction, SqlValueFunctionOp, SubLink, SubLinkType, TypeCast, a_const,
 };
 
 use super::checker::{
