@@ -15,6 +15,9 @@ pub mod http;
 // One actor per socket.
 pub mod connection;
 
+// Turns, apart from the connections that follow them.
+pub mod turns;
+
 // What the socket, REST and SSE share: events to frames, errors to codes, rows to JSON.
 pub mod wire;
 

@@ -1,94 +1,82 @@
-/**
- * What has been asked and answered: plain state, changed by frames. Knows neither page nor network.
- *
- * A turn is `{ requestId, question, state, stage, sql, prose, answer, error, startedAt, seconds }` with
- * `state` one of `working`, `stopping`, `answered`, `failed`, `stopped`.
- */
+/** What has been asked and answered, and what of it outlives a reload. Knows neither page nor network. */
+
+/** JSON in storage, which can be forbidden (sandboxed frames, private modes): then it all lasts as long as the page. */
+function keep(storage, key, value) {
+	try {
+		if (value !== undefined) globalThis[storage].setItem(key, JSON.stringify(value));
+		return JSON.parse(globalThis[storage].getItem(key));
+	} catch {
+		return null;
+	}
+}
+
+export const isWorking = ({ state }) => state === "working" || state === "stopping";
 
 export class Conversation {
-  /** The server's id; `null` until the first frame names it. */
-  id = null;
-  turns = [];
-  #key;
+	turns = [];
+	#key;
 
-  /** `key` names the place in the session's storage, so that two widgets on a page stay apart. */
-  constructor(key) {
-    this.#key = `db-chat:${key}`;
-    this.id = this.#stored((storage) => storage.getItem(this.#key));
-  }
+	constructor(key) {
+		this.#key = `db-chat:${key}`;
+		const { id = null, running = null } = keep("sessionStorage", this.#key) ?? {};
+		Object.assign(this, { id, running });
+	}
 
-  get working() {
-    return this.turns.find((turn) => turn.state === "working" || turn.state === "stopping") ?? null;
-  }
+	get working() {
+		return this.turns.find(isWorking) ?? null;
+	}
 
-  begin(requestId, question) {
-    const turn = { requestId, question, state: "working", stage: null, sql: null, prose: "", answer: null, error: null, startedAt: performance.now(), seconds: null };
-    this.turns.push(turn);
-    return turn;
-  }
+	get listed() {
+		return keep("localStorage", this.#key) ?? [];
+	}
 
-  remove(turn) {
-    this.turns = this.turns.filter((other) => other !== turn);
-  }
+	set listed(list) {
+		keep("localStorage", this.#key, list.slice(0, 50));
+	}
 
-  forget() {
-    this.id = null;
-    this.turns = [];
-    this.#stored((storage) => storage.removeItem(this.#key));
-  }
+	begin(requestId, question) {
+		const turn = { requestId, question, state: "working", prose: "", startedAt: performance.now(), seconds: null };
+		this.turns.push(turn);
+		this.#remember({ requestId, question });
+		return turn;
+	}
 
-  /** Applies a frame and returns the turn that it changed, if any. */
-  apply(frame) {
-    const turn = this.turns.find((other) => other.requestId === frame.request_id);
-    if (!turn) return null;
-    if (frame.conversation_id && frame.conversation_id !== this.id) this.#name(frame.conversation_id);
-    switch (frame.type) {
-      case "status":
-        turn.stage = frame.message;
-        break;
-      case "sql":
-        turn.sql = frame.sql_query;
-        break;
-      case "llm_token":
-        turn.prose += frame.token;
-        break;
-      case "llm_stream_end":
-        turn.prose = frame.message;
-        break;
-      case "chat_response":
-        turn.answer = frame;
-        turn.prose = frame.reply;
-        turn.sql = frame.sql_query ?? null;
-        turn.state = "answered";
-        break;
-      case "error":
-        turn.error = frame;
-        turn.state = frame.code === "cancelled" ? "stopped" : "failed";
-        break;
-      default:
-        // A frame of a newer server: nothing that this page needs.
-        return null;
-    }
-    if (turn.state !== "working" && turn.state !== "stopping") turn.seconds = (performance.now() - turn.startedAt) / 1000;
-    return turn;
-  }
+	open(id = null) {
+		this.id = id;
+		this.turns = [];
+		this.#remember(null);
+	}
 
-  /** Takes over the turns as the server stored them. */
-  restore(stored) {
-    this.turns = stored.map((answer) => ({ requestId: answer.request_id, question: answer.query, state: "answered", sql: answer.sql_query, prose: answer.reply, answer, seconds: null }));
-  }
+	apply(frame) {
+		const turn = this.turns.find((other) => other.requestId === frame.request_id);
+		const change = {
+			status: () => ({ stage: frame.message }),
+			sql: () => ({ sql: frame.sql_query }),
+			llm_token: () => ({ prose: turn.prose + frame.token }),
+			llm_stream_end: () => ({ prose: frame.message }),
+			chat_response: () => ({ answer: frame, prose: frame.reply, sql: frame.sql_query ?? null, state: "answered" }),
+			error: () => ({ error: frame, state: frame.code === "cancelled" ? "stopped" : "failed" }),
+		}[frame.type];
+		if (!turn || !change) return null;
+		Object.assign(turn, change());
+		const isNew = frame.conversation_id && frame.conversation_id !== this.id;
+		if (isNew) this.id = frame.conversation_id;
+		if (!isWorking(turn)) turn.seconds = (performance.now() - turn.startedAt) / 1000;
+		if (isNew || !isWorking(turn)) this.#remember(isWorking(turn) ? this.running : null);
+		if (turn.answer && this.id) {
+			const others = this.listed.filter(({ id }) => id !== this.id);
+			const title = this.listed.find(({ id }) => id === this.id)?.title ?? this.turns[0].question.slice(0, 80);
+			this.listed = [{ id: this.id, title, updated_at: new Date().toISOString() }, ...others];
+		}
+		return turn;
+	}
 
-  #name(id) {
-    this.id = id;
-    this.#stored((storage) => storage.setItem(this.#key, id));
-  }
+	restore(stored) {
+		this.turns = stored.map((answer) => ({ requestId: answer.request_id, question: answer.query, state: "answered", sql: answer.sql_query, prose: answer.reply, answer, seconds: null }));
+	}
 
-  /** Storage can be forbidden (sandboxed frames, private modes): then the conversation lasts as long as the page. */
-  #stored(use) {
-    try {
-      return use(sessionStorage);
-    } catch {
-      return null;
-    }
-  }
+	#remember(running) {
+		this.running = running;
+		keep("sessionStorage", this.#key, { id: this.id, running });
+	}
 }

@@ -1,86 +1,112 @@
-/**
- * A result as a table. In: columns `{name, type}` and rows of JSON values; out: an element.
- *
- * Values are shown for reading (grouped digits, dates without noise) but never rounded.
- */
-import { button, element } from "./dom.js";
+/** A result as a table: values never rounded, sorted by all of their digits, drawn only around what is in sight. */
+import { button, h } from "./dom.js";
 
-/** Rows drawn at first; the rest follow on demand, as many per frame, so that the page stays responsive. */
-const ROWS_AT_ONCE = 50;
-/** Characters of a cell before it is folded. */
-const CELL_CHARS_MAX = 160;
+const CELLS_MAX = 800;
+const FOLD_CHARS = 160;
 
 const NUMBER_TYPE = /^(smallint|integer|bigint|oid|numeric|real|double precision|money)$/;
-const MIDNIGHT = /^\d{4,}-\d\d-\d\d([T ]00:00(:00(\.0+)?)?(Z|[+-][\d:]+)?)?$/;
-const UTC = /(Z|[+]00(:?00)?)$/;
 /** Columns whose numbers are names or years, not quantities: grouping their digits would mislead. */
-const UNGROUPED = /(^|[_\s])(id|key|year|yr|code|zip|postcode|phone|no|number)$/i;
+const NAME = /(^|[_\s])(id|key|year|yr|code|zip|postcode|phone|no|number)$/i;
 
-export function resultTable({ columns, rows, truncated }, texts, language) {
-  const count = new Intl.NumberFormat(language).format;
-  const writers = columns.map((column, at) => writerFor(column, rows, at, texts, language));
-  const head = columns.map((column, at) => element("th", { scope: "col", class: writers[at].kind, title: column.type }, element("bdi", {}, column.name)));
-  const body = element("tbody");
-  const draw = () => {
-    const from = body.rows.length;
-    const cells = (row) => writers.map(({ kind, write }, at) => element("td", { class: kind }, row[at] === null ? element("span", { class: "null" }, texts.null) : write(row[at])));
-    body.append(...rows.slice(from, from + ROWS_AT_ONCE).map((row) => element("tr", {}, cells(row))));
-    note.textContent = texts.shown(body.rows.length, rows.length, truncated, count);
-  };
-  const note = element("p", { class: "table-note" });
-  draw();
-  const single = rows.length === 1 && columns.length === 1;
-  const frame = element("div", { class: single ? "table single" : "table", part: "table", tabindex: 0, role: "group", "aria-label": texts.result },
-    element("table", {}, element("thead", {}, element("tr", {}, head)), body));
-  if (!note.textContent) return frame;
-
-  const rest = body.rows.length < rows.length && button(texts.showAll(rows.length, count), () => {
-    rest.remove();
-    frame.focus({ preventScroll: true });
-    const step = () => {
-      draw();
-      if (body.rows.length < rows.length) requestAnimationFrame(step);
-    };
-    step();
-  }, { class: "quiet" });
-  return element("div", { class: "table-with-note" }, frame, element("div", { class: "table-foot" }, note, rest));
+/** What a column holds: `number`, `key` (digits that count nothing), `moment` or `text`. */
+export function kindOf({ name, type }) {
+	if (NUMBER_TYPE.test(type)) return NAME.test(name) ? "key" : "number";
+	return /^(timestamp|date)/.test(type) ? "moment" : "text";
 }
 
-/** How the cells of one column are drawn; decided once, over all of its values. */
-function writerFor({ name, type }, rows, at, texts, language) {
-  if (NUMBER_TYPE.test(type)) {
-    const digits = UNGROUPED.test(name) ? String : digitGrouper(language);
-    return { kind: "number", write: (value) => digits(String(value)) };
-  }
-  if (/^(timestamp|date)/.test(type)) {
-    const midnight = rows.every((row) => row[at] === null || MIDNIGHT.test(row[at]));
-    return { kind: "moment", write: (value) => (midnight ? value.replace(/[T ].*/, "") : value.replace("T", " ").replace(/(:\d\d):00(\.0+)?(?!:?\d)/, "$1").replace(UTC, "")) };
-  }
-  return { kind: "text", write: (value) => textCell(typeof value === "object" ? JSON.stringify(value) : String(value), texts) };
+export const textOf = (value) => (typeof value === "object" ? JSON.stringify(value) : String(value));
+
+export function resultTable({ columns, rows }, { t, language }) {
+	const writers = columns.map((column) => writerFor(column, language));
+	const window = Math.max(16, Math.floor(CELLS_MAX / columns.length));
+	let order = [...rows.keys()];
+	let sorted = -1;
+	let down = false;
+	let first = 0;
+
+	const heads = columns.map(({ name, type }, at) => h("th", { scope: "col", class: writers[at].kind, title: type }, button(".sort", h("bdi", name), () => sort(at))));
+	const body = h("tbody");
+	const table = h("table", { "aria-rowcount": rows.length + 1 }, h("thead", h("tr", heads)), body);
+	const kind = rows.length > window ? ".large" : rows.length * columns.length === 1 ? ".single" : "";
+	const frame = h(`div.table${kind}`, { part: "table", tabindex: 0, role: "group", "aria-label": t("result"), onscroll: follow }, table);
+	const rowHeight = () => body.querySelector("tr:not(.gap)")?.offsetHeight || 35;
+
+	function draw() {
+		const height = rowHeight();
+		const gap = (count) => {
+			const cell = h("td", { colspan: columns.length });
+			cell.style.height = `${count * height}px`;
+			return count > 0 ? h("tr.gap", { "aria-hidden": "true" }, cell) : "";
+		};
+		const drawn = order.slice(first, first + window).map((at, place) => h("tr", { "aria-rowindex": first + place + 2 }, writers.map(({ kind, write }, column) => {
+			const value = rows[at][column];
+			return h("td", { class: kind }, value === null ? h("span.null", "NULL") : write(value));
+		})));
+		body.replaceChildren(gap(first), ...drawn, gap(order.length - first - drawn.length));
+	}
+
+	function follow() {
+		const height = rowHeight();
+		const top = Math.floor(frame.scrollTop / height);
+		const shown = Math.ceil(frame.clientHeight / height);
+		if (order.length <= window || (top >= first && top + shown <= first + window)) return;
+		first = Math.max(0, Math.min(order.length - window, top - Math.floor((window - shown) / 2)));
+		draw();
+	}
+
+	function sort(at) {
+		if (sorted !== at) [sorted, down] = [at, false];
+		else if (down) sorted = -1;
+		else down = true;
+		order = [...rows.keys()];
+		if (sorted >= 0) {
+			const isNull = (place) => rows[place][at] === null;
+			const values = order.filter((place) => !isNull(place)).sort((a, b) => (down ? -1 : 1) * writers[at].compare(rows[a][at], rows[b][at]));
+			order = [...values, ...order.filter(isNull)];
+		}
+		heads.forEach((head, place) => (place === sorted ? head.setAttribute("aria-sort", down ? "descending" : "ascending") : head.removeAttribute("aria-sort")));
+		first = frame.scrollTop = 0;
+		draw();
+	}
+
+	draw();
+	return frame;
 }
 
-/** Groups the digits of exact decimals without passing them through a float. */
-function digitGrouper(language) {
-  const formats = new Map();
-  return (value) => {
-    if (!/^-?\d+(\.\d{1,20})?$/.test(value)) return value;
-    const places = value.split(".")[1]?.length ?? 0;
-    if (!formats.has(places)) formats.set(places, new Intl.NumberFormat(language, { minimumFractionDigits: places, maximumFractionDigits: places }));
-    return formats.get(places).format(value);
-  };
+function writerFor(column, language) {
+	const kind = kindOf(column);
+	if (kind === "text") {
+		const { compare } = new Intl.Collator(language, { numeric: true });
+		return { kind, write: (value) => textCell(textOf(value)), compare: (a, b) => compare(textOf(a), textOf(b)) };
+	}
+	if (kind !== "moment") return { kind: "number", write: kind === "key" ? String : digitGrouper(language), compare: compareNumbers };
+	const write = (value) => value.replace(/[T ]00:00(:00)?(Z|[+]00(:00)?)?$/, "").replace("T", " ").replace(/(:\d\d):00(?!:?\d)/, "$1").replace(/(Z|[+]00(:00)?)$/, "");
+	return { kind, write, compare: (a, b) => (a < b ? -1 : Number(a > b)) };
 }
 
-/** Text, folded when it is long. */
-function textCell(value, texts) {
-  if (value.length <= CELL_CHARS_MAX) return element("bdi", {}, value);
-  // Cut between characters, not inside one.
-  const folded = `${value.slice(0, CELL_CHARS_MAX).replace(/[\ud800-\udbff\u200d]+$/, "")}…`;
-  const text = element("bdi", {}, folded);
-  const toggle = button(texts.more, () => {
-    const open = text.textContent === value;
-    text.textContent = open ? folded : value;
-    toggle.textContent = open ? texts.more : texts.less;
-    toggle.setAttribute("aria-expanded", String(!open));
-  }, { class: "fold", "aria-expanded": "false" });
-  return element("span", {}, text, " ", toggle);
+export function digitGrouper(language) {
+	const formats = [];
+	return (value) => {
+		const text = String(value);
+		if (!/^-?\d+(\.\d{1,20})?$/.test(text)) return text;
+		const places = text.split(".")[1]?.length ?? 0;
+		formats[places] ??= new Intl.NumberFormat(language, { minimumFractionDigits: places });
+		return formats[places].format(text);
+	};
+}
+
+/** Rounding to a float keeps the order, so only ties need all the digits. NaN comes last, as in PostgreSQL. */
+function compareNumbers(...values) {
+	const [left, right] = values.map((value) => String(value).replace(/[$€£¥,\s]/g, ""));
+	const [x, y] = [Number(left), Number(right)];
+	if (x !== y || /[^\d.-]/.test(left + right)) return Number.isNaN(x) - Number.isNaN(y) || x - y || 0;
+	const [[i, f = ""], [j, g = ""]] = [left.split("."), right.split(".")];
+	const places = Math.max(f.length, g.length);
+	return Number(BigInt(i + f.padEnd(places, "0")) - BigInt(j + g.padEnd(places, "0")));
+}
+
+/** Long text is folded, cut between characters, not inside one. */
+function textCell(value) {
+	const begin = value.slice(0, FOLD_CHARS).replace(/[\ud800-\udbff\u200d]+$/, "");
+	return value.length <= FOLD_CHARS ? h("bdi", value) : h("details", h("summary", h("bdi", `${begin}…`)), h("bdi", value.slice(begin.length)));
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::limits::QuestionRate;
 use crate::pipeline::error::TurnError;
 use crate::pipeline::event::TurnEvent;
-use crate::wire::relay::RunTurn;
+use crate::turns::RunTurn;
 
 /// Runs turns within the rate; the others end at once, with when to come back.
 pub(super) fn within_rate(run_turn: RunTurn, rate: QuestionRate) -> RunTurn {

@@ -23,14 +23,19 @@ use crate::config::Config;
 use crate::connection::ConnectionContext;
 use crate::http::{DoorParts, Doors, OriginPatternError, envelop, routes};
 use crate::limits::QuestionRate;
+use crate::pipeline::background::Background;
 use crate::state::AuditLog;
-use crate::wire::relay::TurnRelay;
+use crate::turns::TurnHub;
 
+use services::shared_turns;
 pub use services::{Services, ServicesError};
 use shutdown::Lifecycle;
 
 /// For the audit log's last rows to be written.
 const AUDIT_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// For what no answer waits for to be dropped. It is dropped at its next wait.
+const BACKGROUND_STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A server that listens and waits to be run.
 pub struct Application {
@@ -38,6 +43,7 @@ pub struct Application {
     server: Server,
     lifecycle: Lifecycle,
     audit: Option<AuditLog>,
+    background: Background,
 }
 
 /// Why there is no server.
@@ -140,21 +146,25 @@ impl Application {
         }
         let redis_prefix = &config.conversations.redis_prefix;
         let rate = QuestionRate::new(&config.limits, services.redis.clone(), redis_prefix);
+        let shared = shared_turns(config, services.redis.as_ref());
         let tickets = Tickets::new(services.redis, redis_prefix);
 
         let stop = CancellationToken::new();
         let abort = CancellationToken::new();
         let turns = TaskTracker::new();
         let connections = TaskTracker::new();
-        let relay = TurnRelay::new(
+        let hub = TurnHub::new(
             admission::within_rate(services.run_turn, rate),
+            &config.limits,
             tokio::runtime::Handle::current(),
             turns.clone(),
             abort.clone(),
+            shared,
         );
         let context = ConnectionContext {
-            relay,
+            turns: hub,
             limits: config.limits.clone(),
+            keeps_feedback: services.feedback.is_some(),
             stop: stop.clone(),
             tasks: connections.clone(),
         };
@@ -164,6 +174,7 @@ impl Application {
             tickets,
             store: services.store,
             schema: services.schema,
+            feedback: services.feedback,
             checks: services.checks,
         };
         let doors =
@@ -200,6 +211,7 @@ impl Application {
             server,
             lifecycle,
             audit: services.audit,
+            background: services.background,
         })
     }
 
@@ -224,6 +236,7 @@ impl Application {
             server,
             lifecycle,
             audit,
+            background,
             ..
         } = self;
         let handle = server.handle();
@@ -235,6 +248,7 @@ impl Application {
         };
         let stopping = async {
             stop.cancelled().await;
+            background.stop(BACKGROUND_STOP_TIMEOUT).await;
             lifecycle.drain().await;
             handle.stop(true).await;
         };

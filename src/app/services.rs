@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use crate::config::Config;
+use crate::config::{Config, StorageKind};
 use crate::conversations::{self, ConversationStore, StoreError};
 use crate::guard::policy::{Policy, PolicyError};
 use crate::http::{Check, Probe, SchemaSource};
 use crate::llm::{self, LlmProvider, LlmSetupError};
+use crate::pipeline::background::Background;
 use crate::pipeline::check::SqlChecker;
 use crate::pipeline::prompts::{PromptError, Prompts};
 use crate::pipeline::{Engine, Pipeline, PipelineParts};
@@ -19,9 +20,9 @@ use crate::postgres::catalog::CatalogCache;
 use crate::postgres::pool::{DatabasePool, PoolLimits, PoolSetupError, connection_options};
 use crate::protocol::error_code::ErrorCode;
 use crate::redis::{RedisConnection, RedisUrlError};
-use crate::state::{AuditLog, StateDatabase};
-use crate::wire::errors::{WireError, outcome_code};
-use crate::wire::relay::{RunTurn, chain};
+use crate::state::{AuditLog, FeedbackLog, StateDatabase};
+use crate::turns::{RunTurn, SharedTurns};
+use crate::wire::errors::{WireError, chain, outcome_code};
 
 /// How long a snapshot of the schema is used before PostgreSQL is asked, cheaply, whether it still holds.
 const SCHEMA_RECHECK: Duration = Duration::from_secs(2);
@@ -43,6 +44,10 @@ pub struct Services {
     pub redis: Option<RedisConnection>,
     /// The audit log, to be closed at the end; `None` where no state database is set.
     pub audit: Option<AuditLog>,
+    /// What no answer waits for, to be dropped at the end.
+    pub background: Background,
+    /// Where ratings are kept; `None` where no state database is set.
+    pub feedback: Option<FeedbackLog>,
 }
 
 /// A setting that a part cannot be built from.
@@ -135,7 +140,8 @@ impl Services {
         let prompts = Prompts::load(config.llm.prompts_dir.as_deref())
             .map_err(|source| ServicesError::Prompts { source })?;
 
-        let audit = audit_log(config).await?;
+        let state = state_database(config).await?;
+        let audit = state.clone().map(AuditLog::start);
 
         let fallback = provider.as_ref().and_then(|provider| provider.fallback());
         let mut checks = vec![
@@ -188,6 +194,7 @@ impl Services {
                 probe: Some(provider_probe(fallback)),
             });
         }
+        let background = Background::default();
         let pipeline = Pipeline::new(PipelineParts {
             engine: provider.map_or(Engine::Offline, Engine::Model),
             catalog: catalog.clone(),
@@ -198,6 +205,8 @@ impl Services {
             checker: SqlChecker::default(),
             prompts,
             context_messages_max: config.conversations.context_limit,
+            prices: config.llm.prices.clone().into(),
+            background: background.clone(),
             reply_language: config.llm.reply_language.clone(),
             limits: limits.clone(),
         });
@@ -214,13 +223,29 @@ impl Services {
             checks,
             redis,
             audit,
+            background,
+            feedback: state.map(FeedbackLog::new),
         })
     }
 }
 
-/// Starts the audit log where a state database is set. A database that is away does not keep the server
-/// from answering: the writer goes on trying. One that can never take the rows does.
-async fn audit_log(config: &Config) -> Result<Option<AuditLog>, ServicesError> {
+/// What instances share, where they share conversations.
+#[must_use]
+pub(super) fn shared_turns(
+    config: &Config,
+    redis: Option<&RedisConnection>,
+) -> Option<SharedTurns> {
+    let is_shared = config.conversations.storage == StorageKind::Redis;
+    let redis = redis.filter(|_| is_shared)?;
+    Some(SharedTurns::new(
+        redis.clone(),
+        &config.conversations.redis_prefix,
+    ))
+}
+
+/// The state database, where one is set. One that is away does not keep the server from answering: the audit
+/// log goes on trying. One that can never take the rows does.
+async fn state_database(config: &Config) -> Result<Option<StateDatabase>, ServicesError> {
     let Some(url) = &config.state.url else {
         return Ok(None);
     };
@@ -235,7 +260,7 @@ async fn audit_log(config: &Config) -> Result<Option<AuditLog>, ServicesError> {
         }
         Err(error) => return Err(state(error.into())),
     }
-    Ok(Some(AuditLog::start(database)))
+    Ok(Some(database))
 }
 
 fn audit_probe(audit: AuditLog) -> Probe {

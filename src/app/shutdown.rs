@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 /// For the HTTP workers to write their last responses, in seconds.
 pub(super) const WORKERS_SECONDS: u64 = 2;
 
-/// For cancelled turns to say so and for their frames to be written: above the grace of `wire::relay`.
+/// For cancelled turns to say so and for their frames to be written: above the grace of `turns::runner`.
 const CANCELLED_TURNS_GRACE: Duration = Duration::from_secs(4);
 
 /// What has to be told, and waited for, at the end.
@@ -19,7 +19,7 @@ pub(super) struct Lifecycle {
     pub(super) stop: CancellationToken,
     /// Every turn is cancelled.
     pub(super) abort: CancellationToken,
-    /// Turns and their relays, those of REST included.
+    /// Turns and their followers, those of REST included.
     pub(super) turns: TaskTracker,
     /// The sockets' actors.
     pub(super) connections: TaskTracker,

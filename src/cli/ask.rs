@@ -70,6 +70,7 @@ async fn ask(args: &AskArgs, config: &Config) -> anyhow::Result<ExitCode> {
     let cancel = shutdown::on_signal(&tasks)?;
     let mut frames = FrameMaker::new(&accepted);
     let turn = Turn {
+        holder: None,
         principal: accepted.principal,
         client_address: accepted.client_address,
         request_id: accepted.request_id,

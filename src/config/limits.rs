@@ -30,6 +30,14 @@ pub struct Limits {
     pub pool_wait_timeout_ms: u64,
     /// Tokens of schema text given to the model.
     pub schema_context_tokens_max: usize,
+    /// Tokens of earlier questions and queries given to the model; older ones are summarised.
+    pub history_tokens_max: usize,
+    /// Tokens of the summary of older turns.
+    pub summary_tokens_max: usize,
+    /// Tokens, read and written, that the model calls of one question may cost.
+    pub turn_tokens_max: u64,
+    /// The same for all questions and summaries of a conversation.
+    pub conversation_tokens_max: u64,
     /// Messages kept in a conversation; a turn is two.
     pub conversation_messages_max: usize,
     /// Bytes kept of a conversation.
@@ -75,6 +83,10 @@ pub struct Limits {
     pub write_timeout_ms: u64,
     /// Questions being answered at once on one connection.
     pub questions_in_flight_max: usize,
+    /// For how long a turn that nobody follows goes on, and the frames of one that has ended are kept.
+    pub resume_seconds: u64,
+    /// Bytes of the frames of ended turns that this process keeps; past it the oldest go.
+    pub replay_bytes_max: usize,
     /// Open WebSocket connections of this process.
     pub connections_max: usize,
     /// Open WebSocket connections of one principal; does not count for nobody in particular.
@@ -113,6 +125,10 @@ impl Default for Limits {
             pool_connections_max: 16,
             pool_wait_timeout_ms: 5_000,
             schema_context_tokens_max: 8_000,
+            history_tokens_max: 6_000,
+            summary_tokens_max: 600,
+            turn_tokens_max: 200_000,
+            conversation_tokens_max: 2_000_000,
             conversation_messages_max: 200,
             conversation_bytes_max: 262_144,
             store_timeout_ms: 2_000,
@@ -135,6 +151,8 @@ impl Default for Limits {
             outbox_bytes_max: 1_048_576,
             write_timeout_ms: 10_000,
             questions_in_flight_max: 4,
+            resume_seconds: 120,
+            replay_bytes_max: 67_108_864,
             connections_max: 10_000,
             connections_per_principal_max: 100,
             connections_per_address_max: 100,

@@ -7,9 +7,12 @@ use secrecy::SecretString;
 use super::error::{ConfigError, ConfigFault, Source};
 use super::layers::Layers;
 use super::{
-    Config, ConversationsConfig, DatabaseConfig, FallbackConfig, Limits, LlmConfig, LogConfig,
-    OpenAiApi, PolicyConfig, ProviderConfig, ProviderKind, StateConfig, StorageKind, auth, server,
+    Config, ConversationsConfig, DatabaseConfig, Limits, LogConfig, PolicyConfig, StateConfig,
+    StorageKind, auth, llm, server,
 };
+
+/// Another spelling of `shutdown_timeout_ms`, at the top level of the file.
+const SHUTDOWN_SECONDS: &str = "DB_CHAT_SHUTDOWN_SECONDS";
 
 /// Found in the working directory when no file is named.
 const DEFAULT_FILE: &str = "db-chat.toml";
@@ -79,7 +82,7 @@ pub fn resolve(
             url: secret(&layers, "DATABASE_URL"),
             allow_unsafe_role: boolean(&mut layers, "DB_CHAT_ALLOW_UNSAFE_ROLE"),
         },
-        llm: llm(&mut layers),
+        llm: llm::read(&mut layers),
         policy: PolicyConfig {
             allowed_tables: text(&layers, "ALLOWED_TABLES"),
             allowed_models: text(&layers, "ALLOWED_MODELS"),
@@ -102,126 +105,6 @@ pub fn resolve(
         Err(ConfigError {
             faults: layers.faults,
         })
-    }
-}
-
-fn llm(layers: &mut Layers) -> LlmConfig {
-    let anthropic = provider(layers, "ANTHROPIC");
-    let openai = provider(layers, "OPENAI");
-    let default_base_url = layers
-        .get("OPENAI_BASE_URL")
-        .is_none_or(|value| value.source == Source::Default);
-    let provider = match text(layers, "LLM_PROVIDER").as_str() {
-        "" if anthropic.api_key.is_some() => ProviderKind::Anthropic,
-        // A compatible server of one's own may want no key: naming it is enough.
-        "" if openai.api_key.is_some() || !default_base_url => ProviderKind::OpenAi,
-        "" => ProviderKind::Offline,
-        name => provider_kind(name).unwrap_or_else(|| {
-            layers.reject("LLM_PROVIDER", "must be anthropic, openai or offline");
-            ProviderKind::Offline
-        }),
-    };
-    let fallback = fallback(layers, provider, &anthropic, &openai);
-    let wanted_by = |kind| {
-        let is_fallback = fallback.as_ref().is_some_and(|it| it.provider == kind);
-        let primary = (provider == kind).then_some("LLM_PROVIDER");
-        primary.or(is_fallback.then_some("LLM_FALLBACK"))
-    };
-    if let Some(setting) = wanted_by(ProviderKind::Anthropic)
-        && anthropic.api_key.is_none()
-    {
-        let problem = format!("must be set when {setting} is anthropic");
-        layers.reject("ANTHROPIC_API_KEY", problem);
-    }
-    if let Some(setting) = wanted_by(ProviderKind::OpenAi)
-        && openai.api_key.is_none()
-        && default_base_url
-    {
-        let problem = format!(
-            "must be set when {setting} is openai, unless OPENAI_BASE_URL names a server that needs none"
-        );
-        layers.reject("OPENAI_API_KEY", problem);
-    }
-    LlmConfig {
-        provider,
-        fallback,
-        anthropic,
-        openai,
-        prompts_dir: optional(layers, "DB_CHAT_PROMPTS_DIR").map(PathBuf::from),
-        reply_language: optional(layers, "DB_CHAT_REPLY_LANGUAGE"),
-    }
-}
-
-fn provider_kind(name: &str) -> Option<ProviderKind> {
-    match name.to_ascii_lowercase().as_str() {
-        "anthropic" => Some(ProviderKind::Anthropic),
-        "openai" => Some(ProviderKind::OpenAi),
-        "offline" => Some(ProviderKind::Offline),
-        _ => None,
-    }
-}
-
-/// `provider:model`, or a provider alone. The model may hold colons of its own, as Ollama's do.
-fn fallback(
-    layers: &mut Layers,
-    primary: ProviderKind,
-    anthropic: &ProviderConfig,
-    openai: &ProviderConfig,
-) -> Option<FallbackConfig> {
-    let text = optional(layers, "LLM_FALLBACK")?;
-    let (name, model) = match text.split_once(':') {
-        Some((name, model)) => (name.trim(), Some(model.trim())),
-        None => (text.as_str(), None),
-    };
-    let models = |kind| match kind {
-        ProviderKind::Anthropic => Some(&anthropic.model),
-        ProviderKind::OpenAi => Some(&openai.model),
-        ProviderKind::Offline => None,
-    };
-    let kind = provider_kind(name);
-    let (Some(kind), Some(own_model)) = (kind, kind.and_then(models)) else {
-        let problem = "must be anthropic or openai, with a model after a colon or without, e.g. openai:gpt-6-luna";
-        layers.reject("LLM_FALLBACK", problem);
-        return None;
-    };
-    if model == Some("") {
-        layers.reject("LLM_FALLBACK", "must name a model after the colon");
-    } else if primary == ProviderKind::Offline {
-        let problem = "needs a provider to stand in for: set LLM_PROVIDER and its key";
-        layers.reject("LLM_FALLBACK", problem);
-    } else if primary == kind && model.is_none_or(|model| model == own_model) {
-        let problem = "must name another model than the one that it stands in for";
-        layers.reject("LLM_FALLBACK", problem);
-    }
-    Some(FallbackConfig {
-        provider: kind,
-        model: model.map(str::to_owned),
-    })
-}
-
-fn provider(layers: &mut Layers, prefix: &str) -> ProviderConfig {
-    let base_url_name = format!("{prefix}_BASE_URL");
-    let base_url = text(layers, &base_url_name);
-    if !base_url.starts_with("https://") && !base_url.starts_with("http://") {
-        layers.reject(&base_url_name, "must begin with https:// or http://");
-    }
-    let api_name = format!("{prefix}_API");
-    let api = match text(layers, &api_name).to_ascii_lowercase().as_str() {
-        "chat" | "" => OpenAiApi::Chat,
-        "responses" => OpenAiApi::Responses,
-        _ => {
-            layers.reject(&api_name, "must be chat or responses");
-            OpenAiApi::default()
-        }
-    };
-    ProviderConfig {
-        api,
-        api_key_header: text(layers, &format!("{prefix}_API_KEY_HEADER")),
-        api_key: secret(layers, &format!("{prefix}_API_KEY")),
-        model: text(layers, &format!("{prefix}_MODEL")),
-        base_url: base_url.trim_end_matches('/').to_owned(),
-        tokens_max_field: text(layers, &format!("{prefix}_TOKENS_MAX_FIELD")),
-        api_version: text(layers, &format!("{prefix}_VERSION")),
     }
 }
 
@@ -263,7 +146,7 @@ fn conversations(layers: &mut Layers) -> ConversationsConfig {
 }
 
 fn limits(layers: &mut Layers) -> Limits {
-    let limits = Limits {
+    let mut limits = Limits {
         frame_bytes_max: limit(layers, "FRAME_BYTES_MAX"),
         question_chars_max: limit(layers, "QUESTION_CHARS_MAX"),
         rows_max: limit(layers, "ROWS_MAX"),
@@ -278,6 +161,10 @@ fn limits(layers: &mut Layers) -> Limits {
         pool_connections_max: limit(layers, "POOL_CONNECTIONS_MAX"),
         pool_wait_timeout_ms: limit(layers, "POOL_WAIT_TIMEOUT_MS"),
         schema_context_tokens_max: limit(layers, "SCHEMA_CONTEXT_TOKENS_MAX"),
+        history_tokens_max: limit(layers, "HISTORY_TOKENS_MAX"),
+        summary_tokens_max: limit(layers, "SUMMARY_TOKENS_MAX"),
+        turn_tokens_max: limit(layers, "TURN_TOKENS_MAX"),
+        conversation_tokens_max: limit(layers, "CONVERSATION_TOKENS_MAX"),
         conversation_messages_max: limit(layers, "CONVERSATION_MESSAGES_MAX"),
         conversation_bytes_max: limit(layers, "CONVERSATION_BYTES_MAX"),
         store_timeout_ms: limit(layers, "STORE_TIMEOUT_MS"),
@@ -300,6 +187,8 @@ fn limits(layers: &mut Layers) -> Limits {
         outbox_bytes_max: limit(layers, "OUTBOX_BYTES_MAX"),
         write_timeout_ms: limit(layers, "WRITE_TIMEOUT_MS"),
         questions_in_flight_max: limit(layers, "QUESTIONS_IN_FLIGHT_MAX"),
+        resume_seconds: limit(layers, "RESUME_SECONDS"),
+        replay_bytes_max: limit(layers, "REPLAY_BYTES_MAX"),
         connections_max: limit(layers, "CONNECTIONS_MAX"),
         connections_per_principal_max: limit(layers, "CONNECTIONS_PER_PRINCIPAL_MAX"),
         connections_per_address_max: limit(layers, "CONNECTIONS_PER_ADDRESS_MAX"),
@@ -310,6 +199,10 @@ fn limits(layers: &mut Layers) -> Limits {
         jwks_fetch_pause_ms: limit(layers, "JWKS_FETCH_PAUSE_MS"),
         shutdown_timeout_ms: limit(layers, "SHUTDOWN_TIMEOUT_MS"),
     };
+    if layers.get(SHUTDOWN_SECONDS).is_some() {
+        let seconds: u64 = number(layers, SHUTDOWN_SECONDS, 1);
+        limits.shutdown_timeout_ms = seconds.saturating_mul(1_000);
+    }
     // PostgreSQL keeps its timeouts in 31 bits and refuses what is larger, with every query.
     for (name, timeout_ms) in [
         ("DB_CHAT_STATEMENT_TIMEOUT_MS", limits.statement_timeout_ms),
@@ -424,12 +317,13 @@ pub(super) fn list(text: &str) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use secrecy::ExposeSecret;
 
+    use super::super::ProviderKind;
     use super::*;
 
-    fn check(
+    pub(in crate::config) fn check(
         file: &str,
         variables: &[(&str, &str)],
         flags: &[(&str, &str)],
@@ -488,6 +382,16 @@ mod tests {
     }
 
     #[test]
+    fn the_time_to_shut_down_has_two_spellings() {
+        let shutdown = |variables: &[(&str, &str)]| {
+            check("", variables, &[]).map(|config| config.limits.shutdown_timeout_ms)
+        };
+        assert_eq!(shutdown(&[("DB_CHAT_SHUTDOWN_TIMEOUT_MS", "7")]), Ok(7));
+        assert_eq!(shutdown(&[("DB_CHAT_SHUTDOWN_SECONDS", "7")]), Ok(7_000));
+        assert!(shutdown(&[("DB_CHAT_SHUTDOWN_SECONDS", "0")]).is_err());
+    }
+
+    #[test]
     fn an_unknown_key_is_an_error_that_names_the_nearest_one() {
         let error = check("alowed_tables = \"x\"\n[limits]\nrow_max = 1", &[], &[])
             .expect_err("unknown keys");
@@ -527,73 +431,6 @@ mod tests {
         ] {
             assert!(error.contains(part), "{part} is missing in {error}");
         }
-    }
-
-    #[test]
-    fn the_provider_follows_the_key_that_is_set() {
-        let provider = |variables: &[(&str, &str)]| {
-            check("", variables, &[]).map(|config| config.llm.provider)
-        };
-        assert_eq!(
-            provider(&[("OPENAI_API_KEY", "k")]),
-            Ok(ProviderKind::OpenAi)
-        );
-        assert_eq!(
-            provider(&[("OPENAI_API_KEY", "k"), ("ANTHROPIC_API_KEY", "k")]),
-            Ok(ProviderKind::Anthropic)
-        );
-        assert_eq!(
-            provider(&[("OPENAI_BASE_URL", "http://127.0.0.1:11434/v1")]),
-            Ok(ProviderKind::OpenAi)
-        );
-        assert!(provider(&[("LLM_PROVIDER", "openai")]).is_err());
-    }
-
-    #[test]
-    fn a_fallback_is_a_provider_with_its_own_key_and_perhaps_another_model() {
-        let fallback = |text: &str| {
-            let variables = [
-                ("LLM_FALLBACK", text),
-                ("ANTHROPIC_API_KEY", "k"),
-                ("OPENAI_API_KEY", "k"),
-            ];
-            check("", &variables, &[]).map(|config| {
-                let fallback = config.llm.fallback.expect("a fallback");
-                (fallback.provider, fallback.model)
-            })
-        };
-        assert_eq!(fallback("openai"), Ok((ProviderKind::OpenAi, None)));
-        let model = |name: &str| Some(name.to_owned());
-        assert_eq!(
-            fallback("OpenAI: qwen3:8b"),
-            Ok((ProviderKind::OpenAi, model("qwen3:8b")))
-        );
-        assert_eq!(
-            fallback("anthropic:claude-sonnet-5-5"),
-            Ok((ProviderKind::Anthropic, model("claude-sonnet-5-5")))
-        );
-        for (text, problem) in [
-            ("gemini", "must be anthropic or openai"),
-            ("offline", "must be anthropic or openai"),
-            ("openai:", "a model after the colon"),
-            ("anthropic", "another model"),
-            ("anthropic:claude-haiku-5-5", "another model"),
-        ] {
-            let error = fallback(text).expect_err(text);
-            assert!(
-                error.contains("LLM_FALLBACK") && error.contains(problem),
-                "{error}"
-            );
-        }
-        let error =
-            check("llm_fallback = \"openai\"", &[], &[]).expect_err("nothing to stand in for");
-        assert!(error.contains("needs a provider"), "{error}");
-        let variables = [("ANTHROPIC_API_KEY", "k"), ("LLM_FALLBACK", "openai")];
-        let error = check("", &variables, &[]).expect_err("no key");
-        assert!(
-            error.contains("OPENAI_API_KEY") && error.contains("when LLM_FALLBACK is openai"),
-            "{error}"
-        );
     }
 
     #[test]

@@ -4,10 +4,10 @@ mod auth;
 pub mod error;
 mod layers;
 pub mod limits;
+mod llm;
 mod load;
+mod prices;
 mod server;
-
-use std::path::PathBuf;
 
 use secrecy::SecretString;
 
@@ -15,7 +15,9 @@ pub use auth::{ApiKeyEntry, AuthConfig, JwtConfig, JwtKeys};
 pub use error::ConfigError;
 pub use layers::{DEFAULT_TOML, setting_names};
 pub use limits::Limits;
+pub use llm::{FallbackConfig, LlmConfig, OpenAiApi, ProviderConfig, ProviderKind};
 pub use load::{load, resolve};
+pub use prices::ModelPrice;
 pub use server::ServerConfig;
 
 /// Every setting of db-chat, checked.
@@ -50,72 +52,6 @@ pub struct DatabaseConfig {
     pub url: Option<SecretString>,
     /// Whether to listen beyond this machine with a role that could change data.
     pub allow_unsafe_role: bool,
-}
-
-/// The model.
-#[derive(Debug, Clone)]
-pub struct LlmConfig {
-    /// Which engine writes the SQL.
-    pub provider: ProviderKind,
-    /// Who answers instead when the provider cannot; `None`: nobody.
-    pub fallback: Option<FallbackConfig>,
-    /// Anthropic's Messages API.
-    pub anthropic: ProviderConfig,
-    /// OpenAI's Chat Completions or Responses API, or a server that speaks it.
-    pub openai: ProviderConfig,
-    /// A directory whose templates replace the built-in ones of the same name.
-    pub prompts_dir: Option<PathBuf>,
-    /// The language that answers are written in, as a word for the model, e.g. `English`; `None`: the question's own.
-    pub reply_language: Option<String>,
-}
-
-/// Who answers instead when the provider cannot.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FallbackConfig {
-    /// Which provider, with its own key and base URL; never `Offline`.
-    pub provider: ProviderKind,
-    /// The model; `None`: the one that the provider's own setting names.
-    pub model: Option<String>,
-}
-
-/// Which engine writes the SQL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ProviderKind {
-    /// Anthropic's Messages API.
-    Anthropic,
-    /// One of OpenAI's APIs.
-    OpenAi,
-    /// No model: the engine in `offline`.
-    Offline,
-}
-
-/// How to reach one provider.
-#[derive(Debug, Clone)]
-pub struct ProviderConfig {
-    /// The key; a compatible server may need none.
-    pub api_key: Option<SecretString>,
-    /// The model's name.
-    pub model: String,
-    /// Up to and including the version, without a slash at the end, e.g. `https://api.openai.com/v1`.
-    pub base_url: String,
-    /// Which API is spoken (OpenAI only).
-    pub api: OpenAiApi,
-    /// The header that carries the key: `authorization` for a bearer token, any other for the bare key (OpenAI only).
-    pub api_key_header: String,
-    /// The request field that caps the reply: `max_tokens` or `max_completion_tokens` (Chat Completions only).
-    pub tokens_max_field: String,
-    /// Value of the `anthropic-version` header (Anthropic only).
-    pub api_version: String,
-}
-
-/// Which of OpenAI's APIs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum OpenAiApi {
-    /// Chat Completions, which every compatible server speaks.
-    #[default]
-    Chat,
-    /// Responses.
-    Responses,
 }
 
 /// What may be seen.
@@ -156,7 +92,7 @@ pub enum StorageKind {
 /// db-chat's own tables.
 #[derive(Debug, Clone)]
 pub struct StateConfig {
-    /// A database that db-chat may write to; `None` switches the audit log off.
+    /// A database that db-chat may write to; `None` switches the audit log and ratings off.
     pub url: Option<SecretString>,
 }
 

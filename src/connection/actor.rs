@@ -1,31 +1,33 @@
-//! The task that owns one connection's state: the turns in flight, the timers and the outbox.
+//! The task that owns one connection's state: the turns that it follows, the timers and the outbox.
 //!
-//! Turns of one conversation run one after the other, in the order in which they were asked; turns of
-//! different conversations run side by side, `questions_in_flight_max` of them, waiting ones included.
+//! It follows at most `questions_in_flight_max` turns, those included that wait for another of their conversation. The turns
+//! are not its own: when it ends they go on, to be resumed on another connection, unless the client said that it left.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
-use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::domain::caller::Caller;
-use crate::domain::ids::{ConversationId, RequestId};
+use crate::domain::ids::RequestId;
 use crate::protocol::client_frame::{ClientFrame, QueryFrame};
 use crate::protocol::close_code::CloseCode;
 use crate::protocol::error_code::ErrorCode;
 use crate::protocol::server_frame::ServerFrame;
+use crate::turns::{Delivered, Delivery, Following, TurnName};
 use crate::wire::errors::WireError;
 use crate::wire::questions;
-use crate::wire::relay::{Delivery, RelayedFrame};
 
 use super::ConnectionContext;
 use super::heartbeat::{Beat, Heartbeat};
 use super::mailbox::{Mailbox, Wake};
 use super::outbox::{Outbox, Overfull};
 use super::socket::{Inbound, SocketReader};
+
+/// Cancels of turns on other connections that may be looked up at once; each is one call to the store.
+const CANCELS_IN_FLIGHT_MAX: usize = 4;
 
 /// One connection.
 pub(super) struct Actor {
@@ -35,27 +37,20 @@ pub(super) struct Actor {
     outbox: Outbox,
     mailbox: Mailbox,
     heartbeat: Heartbeat,
-    turns: HashMap<RequestId, TurnInFlight>,
-    /// The turns of each conversation that has any: the running one first, then those that wait for it.
-    conversations: HashMap<ConversationId, VecDeque<RequestId>>,
+    turns: HashMap<RequestId, Followed>,
     /// One permit a question, from its acceptance until its final frame is being written.
     permits: Arc<Semaphore>,
+    cancels: Arc<Semaphore>,
     /// The server is stopping: no new questions.
     is_stopping: bool,
     /// The close frame is queued: only its writing is waited for.
     is_closing: bool,
 }
 
-/// A question without its final frame.
-struct TurnInFlight {
-    conversation_id: ConversationId,
-    /// Stops the turn.
-    cancel: CancellationToken,
-    /// Lets the turn start; `None` once it has.
-    go: Option<oneshot::Sender<()>>,
+/// A question whose final frame has not come yet.
+struct Followed {
+    following: Following,
     permit: OwnedSemaphorePermit,
-    /// Stops the turn when the connection ends, however it ends.
-    _cancel_on_drop: DropGuard,
 }
 
 impl Actor {
@@ -73,12 +68,12 @@ impl Actor {
         Self {
             mailbox: Mailbox::new(context.stop.clone(), reader),
             permits: Arc::new(Semaphore::new(context.limits.questions_in_flight_max)),
+            cancels: Arc::new(Semaphore::new(CANCELS_IN_FLIGHT_MAX)),
             context,
             caller,
             outbox,
             heartbeat,
             turns: HashMap::new(),
-            conversations: HashMap::new(),
             is_stopping: false,
             is_closing: false,
         }
@@ -90,6 +85,7 @@ impl Actor {
             head: None,
             stage: "connected",
             message: "Connected",
+            feedback: self.context.keeps_feedback,
         });
         while !self.outbox.is_over() {
             let deadline = self.next_deadline();
@@ -98,7 +94,7 @@ impl Actor {
                 Wake::Timer => self.tick(),
                 // The loop's own condition and the mailbox look at the outbox again.
                 Wake::OutboxMoved => {}
-                Wake::Turn(frame) => self.relay(frame),
+                Wake::Turn(delivered) => self.deliver(delivered),
                 Wake::Socket(inbound) => self.receive(inbound),
             }
         }
@@ -110,136 +106,144 @@ impl Actor {
             Inbound::Text(text) => self.read(&text),
             Inbound::Ping(payload) => self.outbox.pong(payload),
             Inbound::Pong => {}
-            Inbound::Closed => self.close(CloseCode::Normal),
+            Inbound::Closed(code) => {
+                if code == Some(CloseCode::Normal.as_u16()) {
+                    self.leave_for_good();
+                }
+                self.close(CloseCode::Normal);
+            }
             Inbound::Broken(code) => self.close(code),
             Inbound::Gone => self.outbox.abandon(),
         }
     }
 
     fn read(&mut self, text: &str) {
-        match ClientFrame::parse(text) {
-            Ok(ClientFrame::Query(query)) => self.ask(query),
-            Ok(ClientFrame::Cancel { request_id }) => self.cancel(request_id),
+        let (request_id, outcome) = match ClientFrame::parse(text) {
+            Ok(ClientFrame::Query(query)) => (query.request_id.clone(), self.ask(query)),
+            Ok(ClientFrame::Cancel {
+                request_id,
+                conversation_id,
+            }) => {
+                let outcome = self.cancel(&request_id, conversation_id.as_deref());
+                (Some(request_id), outcome)
+            }
             Ok(ClientFrame::Resume {
                 request_id,
-                after: _,
+                conversation_id,
+                after,
             }) => {
-                // A question ends with its connection, so there is never one to take up.
-                let error = WireError::new(
-                    ErrorCode::RequestNotFound,
-                    "No such question is being answered. Please ask it again.",
-                );
-                self.refuse(Some(request_id), &error);
+                let outcome = self.resume(&request_id, conversation_id.as_deref(), after);
+                (Some(request_id), outcome)
             }
-            Err(unreadable) => self.refuse(unreadable.request_id, &unreadable.fault.into()),
-        }
-    }
-
-    fn ask(&mut self, query: QueryFrame) {
-        let request_id = query.request_id.clone();
-        if let Err(error) = self.try_ask(query) {
+            Err(unreadable) => (unreadable.request_id, Err(unreadable.fault.into())),
+        };
+        if let Err(error) = outcome {
             self.refuse(request_id, &error);
         }
     }
 
-    fn try_ask(&mut self, query: QueryFrame) -> Result<(), WireError> {
-        let limits = &self.context.limits;
-        let question = questions::accept(
-            query,
-            &self.caller,
-            RequestId::random,
-            limits.question_chars_max,
-        )?;
+    fn ask(&mut self, query: QueryFrame) -> Result<(), WireError> {
+        let question_chars_max = self.context.limits.question_chars_max;
+        let question =
+            questions::accept(query, &self.caller, RequestId::random, question_chars_max)?;
+        let request_id = question.request_id.clone();
+        let permit = self.admit(&request_id)?;
+        let following =
+            self.context
+                .turns
+                .ask(question, Delivery::Resumable, self.mailbox.turn_sender())?;
+        self.turns
+            .insert(request_id, Followed { following, permit });
+        Ok(())
+    }
+
+    fn resume(
+        &mut self,
+        request_id: &str,
+        conversation_id: Option<&str>,
+        after: u64,
+    ) -> Result<(), WireError> {
+        let name = self.name(request_id, conversation_id)?;
+        let request_id = name.request_id.clone();
+        let permit = self.admit(&request_id)?;
+        let sender = self.mailbox.turn_sender();
+        let following = self.context.turns.resume(name, after, sender);
+        self.turns
+            .insert(request_id, Followed { following, permit });
+        Ok(())
+    }
+
+    /// A place among the questions in flight, for one that is not followed here yet.
+    fn admit(&self, request_id: &RequestId) -> Result<OwnedSemaphorePermit, WireError> {
         if self.is_stopping {
             return Err(WireError::shutting_down());
         }
-        if self.turns.contains_key(&question.request_id) {
+        if self.turns.contains_key(request_id) {
             return Err(WireError::new(
                 ErrorCode::DuplicateRequestId,
                 "A question with this `request_id` is being answered. Please give each question its own.",
             ));
         }
-        let permit = Arc::clone(&self.permits).try_acquire_owned().map_err(|_| {
+        Arc::clone(&self.permits).try_acquire_owned().map_err(|_| {
             WireError::new(
                 ErrorCode::TooManyQuestions,
                 format!(
                     "At most {} questions can be in flight on one connection. Please wait for an answer.",
-                    limits.questions_in_flight_max
+                    self.context.limits.questions_in_flight_max
                 ),
             )
+        })
+    }
+
+    fn cancel(&mut self, request_id: &str, conversation_id: Option<&str>) -> Result<(), WireError> {
+        let name = self.name(request_id, conversation_id)?;
+        let followed = self.turns.get(&name.request_id);
+        if followed.is_some_and(|followed| followed.following.cancel()) {
+            return Ok(());
+        }
+        let permit = Arc::clone(&self.cancels).try_acquire_owned().map_err(|_| {
+            WireError::new(
+                ErrorCode::TooManyQuestions,
+                "Too many questions are being stopped. Please try again in a moment.",
+            )
         })?;
-        let (go, may_start) = oneshot::channel();
-        let cancel = self.context.relay.cancellation();
-        let request_id = question.request_id.clone();
-        let conversation_id = question.conversation_id;
-        self.context.relay.start(
-            question,
-            Delivery::Frames,
-            Some(may_start),
-            cancel.clone(),
-            self.mailbox.turn_sender(),
-        );
-        self.conversations
-            .entry(conversation_id)
-            .or_default()
-            .push_back(request_id.clone());
-        self.turns.insert(
-            request_id,
-            TurnInFlight {
-                conversation_id,
-                _cancel_on_drop: cancel.clone().drop_guard(),
-                cancel,
-                go: Some(go),
-                permit,
-            },
-        );
-        self.start_next(conversation_id);
+        let sender = self.mailbox.turn_sender();
+        self.context.turns.cancel(name, permit, sender);
         Ok(())
     }
 
-    /// Lets the first turn of a conversation start, if it has not.
-    fn start_next(&mut self, conversation_id: ConversationId) {
-        let first = self
-            .conversations
-            .get(&conversation_id)
-            .and_then(VecDeque::front);
-        if let Some(turn) = first.and_then(|id| self.turns.get_mut(id))
-            && let Some(go) = turn.go.take()
-        {
-            // Fails only when the turn was cancelled meanwhile; its final frame is on its way then.
-            let _ = go.send(());
-        }
+    /// Refused names are never in use, so an id that is no id is not found.
+    fn name(&self, request_id: &str, conversation_id: Option<&str>) -> Result<TurnName, WireError> {
+        Ok(TurnName {
+            principal: self.caller.principal.clone(),
+            request_id: questions::parse_request_id(request_id)?,
+            conversation_id: conversation_id
+                .map(questions::parse_conversation_id)
+                .transpose()?,
+        })
     }
 
-    fn cancel(&mut self, request_id: String) {
-        let turn = RequestId::parse(&request_id).and_then(|id| self.turns.get(&id));
-        if let Some(turn) = turn {
-            turn.cancel.cancel();
-        } else {
-            let error = WireError::new(
-                ErrorCode::RequestNotFound,
-                "No such question is being answered on this connection.",
-            );
-            self.refuse(Some(request_id), &error);
-        }
-    }
-
-    /// Passes a turn's frame on; the final one ends the turn and lets the conversation's next one start.
-    fn relay(&mut self, frame: RelayedFrame) {
-        let mut permit = None;
-        if frame.ending.is_some()
-            && let Some(turn) = self.turns.remove(&frame.request_id)
-        {
-            permit = Some(turn.permit);
-            if let Some(waiting) = self.conversations.get_mut(&turn.conversation_id) {
-                waiting.retain(|id| *id != frame.request_id);
-                if waiting.is_empty() {
-                    self.conversations.remove(&turn.conversation_id);
-                }
+    /// Passes on what a turn has for the client; its final frame ends the following.
+    fn deliver(&mut self, delivered: Delivered) {
+        match delivered {
+            Delivered::Frame(frame) => {
+                let ended = match frame.ending {
+                    Some(_) => self.turns.remove(&frame.request_id),
+                    None => None,
+                };
+                self.push(frame.text, ended.map(|followed| followed.permit));
             }
-            self.start_next(turn.conversation_id);
+            Delivered::Refused {
+                request_id,
+                is_resume,
+                error,
+            } => {
+                if is_resume {
+                    self.turns.remove(&request_id);
+                }
+                self.refuse(Some(request_id.to_string()), &error);
+            }
         }
-        self.push(frame.text, permit);
         if self.is_stopping && self.turns.is_empty() {
             self.close(CloseCode::GoingAway);
         }
@@ -286,12 +290,18 @@ impl Actor {
         Duration::from_millis(self.context.limits.write_timeout_ms)
     }
 
-    /// Ends the connection from this side: its turns stop, what waits is written, then the close frame.
+    /// The client has said that it is done: what it asked is stopped, unless somebody else follows it.
+    fn leave_for_good(&mut self) {
+        for (_, followed) in self.turns.drain() {
+            followed.following.leave_for_good();
+        }
+    }
+
+    /// Ends the connection from this side: what waits is written, then the close frame. Turns go on without it.
     fn close(&mut self, code: CloseCode) {
         self.is_closing = true;
         self.mailbox.stop_reading();
         self.turns.clear();
-        self.conversations.clear();
         self.outbox.close(code);
     }
 
@@ -304,12 +314,12 @@ impl Actor {
 
     fn send(&mut self, frame: &ServerFrame) {
         match serde_json::to_string(frame) {
-            Ok(text) => self.push(text, None),
+            Ok(text) => self.push(text.into(), None),
             Err(error) => tracing::error!(%error, "frame cannot be written as JSON"),
         }
     }
 
-    fn push(&mut self, text: String, permit: Option<OwnedSemaphorePermit>) {
+    fn push(&mut self, text: Arc<str>, permit: Option<OwnedSemaphorePermit>) {
         if let Err(Overfull) = self.outbox.push(text, permit) {
             tracing::info!("closing a connection whose outbox is over its limit");
             self.close(CloseCode::PolicyViolation);

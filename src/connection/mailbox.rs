@@ -5,12 +5,12 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::wire::relay::RelayedFrame;
+use crate::turns::Delivered;
 
 use super::outbox::Outbox;
 use super::socket::{Inbound, SocketReader};
 
-/// How many frames of turns may wait between the relays and the actor.
+/// How many frames of turns may wait between the turns' logs and the actor.
 const TURN_FRAMES_WAITING_MAX: usize = 4;
 
 /// What woke the actor.
@@ -22,8 +22,8 @@ pub(super) enum Wake {
     Timer,
     /// The client took something, or its socket is gone.
     OutboxMoved,
-    /// A turn has a frame.
-    Turn(RelayedFrame),
+    /// A turn has a frame, or a resume or cancel was refused.
+    Turn(Delivered),
     /// The client said something.
     Socket(Inbound),
 }
@@ -32,9 +32,9 @@ pub(super) enum Wake {
 pub(super) struct Mailbox {
     /// `None` once the stop was reported: it is said once.
     stop: Option<CancellationToken>,
-    turns: mpsc::Receiver<RelayedFrame>,
+    turns: mpsc::Receiver<Delivered>,
     /// Kept here too, so that the channel outlives every turn.
-    sender: mpsc::Sender<RelayedFrame>,
+    sender: mpsc::Sender<Delivered>,
     reader: SocketReader,
     /// Off once the client has said its last, or is to be heard no more.
     is_reading: bool,
@@ -53,7 +53,7 @@ impl Mailbox {
     }
 
     /// Where turns put their frames.
-    pub(super) fn turn_sender(&self) -> mpsc::Sender<RelayedFrame> {
+    pub(super) fn turn_sender(&self) -> mpsc::Sender<Delivered> {
         self.sender.clone()
     }
 

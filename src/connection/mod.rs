@@ -2,7 +2,7 @@
 //! them, and ends with the reason on the wire.
 //!
 //! Every task here stays on the HTTP worker thread that accepted the socket, because the incoming
-//! stream is not `Send`; turns run elsewhere (see `wire::relay`), so that their work stalls no socket.
+//! stream is not `Send`; turns run elsewhere (see `turns`), so that their work stalls no socket.
 
 mod actor;
 mod frame_bounds;
@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::Limits;
 use crate::domain::caller::Caller;
 use crate::limits::ConnectionPermit;
-use crate::wire::relay::TurnRelay;
+use crate::turns::TurnHub;
 
 use actor::Actor;
 use outbox::Outbox;
@@ -27,12 +27,14 @@ use outbox::Outbox;
 /// What every connection of a process shares. Cheap to clone.
 #[derive(Clone)]
 pub struct ConnectionContext {
-    /// Starts turns.
-    pub relay: TurnRelay,
+    /// Starts turns, and takes them up.
+    pub turns: TurnHub,
     /// Sizes, counts and timeouts.
     pub limits: Limits,
     /// Fires when the server is to stop: no new questions, and the end once those in flight are answered.
     pub stop: CancellationToken,
+    /// Whether ratings of answers are kept, for the greeting.
+    pub keeps_feedback: bool,
     /// Counts the actors, so that shutdown can wait for them.
     pub tasks: TaskTracker,
 }

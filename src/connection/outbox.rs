@@ -8,6 +8,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use tokio::time::Instant;
 use crate::protocol::close_code::CloseCode;
 
 /// While more than this waits, no further frames are taken from turns: their tokens merge where they
-/// are (see `wire::relay`). Well above one network packet, well below a client's patience.
+/// are (see `turns::log`). Well above one network packet, well below a client's patience.
 const TURN_FRAMES_BYTES_MAX: usize = 16 * 1024;
 
 /// The queue. Clones share it.
@@ -34,7 +35,7 @@ struct Shared {
 }
 
 struct State {
-    queue: VecDeque<(String, Option<OwnedSemaphorePermit>)>,
+    queue: VecDeque<(Arc<str>, Option<OwnedSemaphorePermit>)>,
     bytes: usize,
     bytes_max: usize,
     /// A ping that has not been written yet. More than one at a time would say nothing more.
@@ -54,7 +55,7 @@ struct State {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outgoing {
     /// A text frame.
-    Text(String),
+    Text(Arc<str>),
     /// A ping.
     Ping,
     /// The answer to the client's ping.
@@ -95,7 +96,7 @@ impl Outbox {
     /// The queue is over its limit. The frame is gone, and the connection should be.
     pub(super) fn push(
         &self,
-        text: String,
+        text: Arc<str>,
         permit: Option<OwnedSemaphorePermit>,
     ) -> Result<(), Overfull> {
         self.change(|state| {
@@ -236,9 +237,9 @@ mod tests {
     #[tokio::test]
     async fn control_frames_overtake_text_and_close_comes_last() {
         let outbox = Outbox::new(100);
-        outbox.push("a".to_owned(), None).expect("room");
+        outbox.push("a".into(), None).expect("room");
         outbox.close(CloseCode::GoingAway);
-        outbox.push("too late".to_owned(), None).expect("ignored");
+        outbox.push("too late".into(), None).expect("ignored");
         outbox.ping();
         outbox.pong(Bytes::from_static(b"1"));
         outbox.pong(Bytes::from_static(b"2"));
@@ -247,7 +248,7 @@ mod tests {
             [
                 Outgoing::Pong(Bytes::from_static(b"2")),
                 Outgoing::Ping,
-                Outgoing::Text("a".to_owned()),
+                Outgoing::Text("a".into()),
                 Outgoing::Close(CloseCode::GoingAway),
             ]
         );
@@ -258,11 +259,11 @@ mod tests {
     async fn one_frame_may_cross_the_limit_and_the_next_is_refused() {
         let outbox = Outbox::new(10);
         outbox
-            .push("x".repeat(50), None)
+            .push("x".repeat(50).into(), None)
             .expect("the first always fits");
-        assert_eq!(outbox.push("y".to_owned(), None), Err(Overfull));
+        assert_eq!(outbox.push("y".into(), None), Err(Overfull));
         assert_eq!(drain(&outbox).len(), 1);
-        outbox.push("z".to_owned(), None).expect("room again");
+        outbox.push("z".into(), None).expect("room again");
     }
 
     #[tokio::test(start_paused = true)]
@@ -270,8 +271,8 @@ mod tests {
         let timeout = Duration::from_secs(10);
         let outbox = Outbox::new(100);
         assert_eq!(outbox.stalls_at(timeout), None);
-        outbox.push("a".to_owned(), None).expect("room");
-        outbox.push("b".to_owned(), None).expect("room");
+        outbox.push("a".into(), None).expect("room");
+        outbox.push("b".into(), None).expect("room");
         let first = outbox.stalls_at(timeout).expect("something waits");
         tokio::time::advance(Duration::from_secs(5)).await;
         let context = Context::from_waker(Waker::noop());

@@ -28,8 +28,8 @@ pub(super) enum Inbound {
     Ping(Bytes),
     /// A pong, asked for or not.
     Pong,
-    /// The client closes the connection in good order.
-    Closed,
+    /// The client closes the connection in good order, with this code if it gave one.
+    Closed(Option<u16>),
     /// The client broke the protocol or a limit; the connection is to be closed with this code.
     Broken(CloseCode),
     /// The socket is gone.
@@ -94,7 +94,9 @@ impl SocketReader {
             Some(Ok(AggregatedMessage::Binary(_))) => Inbound::Broken(CloseCode::UnsupportedData),
             Some(Ok(AggregatedMessage::Ping(payload))) => Inbound::Ping(payload),
             Some(Ok(AggregatedMessage::Pong(_))) => Inbound::Pong,
-            Some(Ok(AggregatedMessage::Close(_))) => Inbound::Closed,
+            Some(Ok(AggregatedMessage::Close(reason))) => {
+                Inbound::Closed(reason.map(|reason| reason.code.into()))
+            }
             Some(Err(error)) => self.failed(&error),
             None => match self.watch.borrow().breach {
                 Some(code) => Inbound::Broken(code),
@@ -172,7 +174,7 @@ impl OutboxBody {
             return;
         };
         let sent = match outgoing {
-            Outgoing::Text(text) => session.text(text).now_or_never(),
+            Outgoing::Text(text) => session.text(&*text).now_or_never(),
             Outgoing::Ping => session.ping(b"").now_or_never(),
             Outgoing::Pong(payload) => session.pong(&payload).now_or_never(),
             Outgoing::Close(code) => {

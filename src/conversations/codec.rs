@@ -1,4 +1,4 @@
-//! One turn as the bytes that a store keeps, and back.
+//! One turn, or one summary, as the bytes that a store keeps, and back.
 //!
 //! The bytes are JSON with a version in front, so that instances of different releases can share a
 //! Redis: a reader takes the versions it knows and refuses the others. The types here are private,
@@ -8,25 +8,29 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
-use crate::domain::conversation::{StoredTurn, TurnOutcome};
+use crate::domain::conversation::{StoredTurn, Summary, TurnOutcome};
 use crate::domain::ids::RequestId;
 use crate::domain::result::{Cell, ResultColumn, ResultSet, Truncation, ValueKind};
 
-/// The version that is written. It goes up when a reader of the version before would misread a turn;
-/// a field that may be missing does not need a new one.
-const VERSION: u32 = 1;
+/// The newest version that is read. It goes up when a reader of the version before would misread a turn;
+/// a field that may be missing does not need a new one. What is written is the oldest version that holds
+/// the turn, so that an older release beside this one reads all that it can.
+const VERSION: u32 = 2;
+
+/// Knows no turn that was stopped.
+const VERSION_BEFORE_STOPPED: u32 = 1;
 
 /// Why bytes are no turn.
 #[derive(Debug, thiserror::Error)]
 enum DecodeError {
     /// Written by a release that this one does not know.
-    #[error("the turn has format version {found}, and this release reads version {VERSION}")]
+    #[error("the turn has format version {found}, and this release reads up to version {VERSION}")]
     Version {
         /// The version found.
         found: u32,
     },
     /// No JSON, or not the expected fields.
-    #[error("the turn is not what version {VERSION} writes")]
+    #[error("the turn is not what any version up to {VERSION} writes")]
     Json(#[source] serde_json::Error),
     /// A field holds something that it cannot hold.
     #[error("the turn's {field} is not valid")]
@@ -57,6 +61,38 @@ pub(super) fn decode(bytes: &[u8]) -> Result<StoredTurn, StoreError> {
     })
 }
 
+/// The bytes of a summary.
+///
+/// # Errors
+/// As [`encode`].
+pub(super) fn encode_summary(summary: &Summary) -> Result<Vec<u8>, StoreError> {
+    let record = SummaryRecord {
+        v: VERSION_OF_SUMMARY,
+        text: summary.text.clone(),
+        last_request_id: summary.last_request_id.as_str().to_owned(),
+        last_asked_at: time_text(summary.last_asked_at),
+        tokens_spent: summary.tokens_spent,
+    };
+    serde_json::to_vec(&record).map_err(|source| StoreError::Corrupt {
+        source: source.into(),
+    })
+}
+
+/// The summary that `bytes` hold; `None` where they hold none that this release reads. A conversation
+/// can do without its summary, so one that cannot be read is no reason to lose the conversation.
+pub(super) fn decode_summary(bytes: &[u8]) -> Option<Summary> {
+    let record: SummaryRecord = serde_json::from_slice(bytes).ok()?;
+    if record.v != VERSION_OF_SUMMARY {
+        return None;
+    }
+    Some(Summary {
+        text: record.text,
+        last_request_id: RequestId::parse(&record.last_request_id)?,
+        last_asked_at: parse_time(&record.last_asked_at)?,
+        tokens_spent: record.tokens_spent,
+    })
+}
+
 /// The bytes that one row takes within an encoded turn, without the comma between rows.
 ///
 /// # Errors
@@ -71,7 +107,7 @@ pub(super) fn encoded_row_bytes(row: &[Cell]) -> Result<usize, StoreError> {
 
 fn decode_record(bytes: &[u8]) -> Result<StoredTurn, DecodeError> {
     let VersionRecord { v } = serde_json::from_slice(bytes).map_err(DecodeError::Json)?;
-    if v != VERSION {
+    if !(VERSION_BEFORE_STOPPED..=VERSION).contains(&v) {
         return Err(DecodeError::Version { found: v });
     }
     serde_json::from_slice::<TurnRecord>(bytes)
@@ -95,6 +131,39 @@ struct TurnRecord {
     result: Option<ResultRecord>,
     reply: String,
     outcome: OutcomeRecord,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    options: Vec<String>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    tokens_spent: u64,
+}
+
+/// Summaries have versions of their own.
+const VERSION_OF_SUMMARY: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct SummaryRecord {
+    v: u32,
+    text: String,
+    last_request_id: String,
+    last_asked_at: String,
+    tokens_spent: u64,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands fields over by reference"
+)]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+fn time_text(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+fn parse_time(text: &str) -> Option<DateTime<Utc>> {
+    let time = DateTime::parse_from_rfc3339(text).ok()?;
+    Some(time.with_timezone(&Utc))
 }
 
 #[derive(Serialize, Deserialize)]
@@ -117,6 +186,7 @@ enum OutcomeRecord {
     Answered,
     Clarified,
     Declined,
+    Stopped,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -145,9 +215,14 @@ enum KindRecord {
 impl TurnRecord {
     fn of(turn: &StoredTurn) -> Self {
         Self {
-            v: VERSION,
+            v: match turn.outcome {
+                TurnOutcome::Stopped => VERSION,
+                TurnOutcome::Answered | TurnOutcome::Clarified | TurnOutcome::Declined => {
+                    VERSION_BEFORE_STOPPED
+                }
+            },
             request_id: turn.request_id.as_str().to_owned(),
-            asked_at: turn.asked_at.to_rfc3339_opts(SecondsFormat::AutoSi, true),
+            asked_at: time_text(turn.asked_at),
             question: turn.question.clone(),
             sql: turn.sql.clone(),
             result: turn.result.as_ref().map(ResultRecord::of),
@@ -156,7 +231,10 @@ impl TurnRecord {
                 TurnOutcome::Answered => OutcomeRecord::Answered,
                 TurnOutcome::Clarified => OutcomeRecord::Clarified,
                 TurnOutcome::Declined => OutcomeRecord::Declined,
+                TurnOutcome::Stopped => OutcomeRecord::Stopped,
             },
+            options: turn.options.clone(),
+            tokens_spent: turn.tokens_spent,
         }
     }
 
@@ -165,9 +243,7 @@ impl TurnRecord {
             request_id: RequestId::parse(&self.request_id).ok_or(DecodeError::Field {
                 field: "request_id",
             })?,
-            asked_at: DateTime::parse_from_rfc3339(&self.asked_at)
-                .map_err(|_| DecodeError::Field { field: "asked_at" })?
-                .with_timezone(&Utc),
+            asked_at: parse_time(&self.asked_at).ok_or(DecodeError::Field { field: "asked_at" })?,
             question: self.question,
             sql: self.sql,
             result: self.result.map(ResultRecord::into_result).transpose()?,
@@ -176,7 +252,10 @@ impl TurnRecord {
                 OutcomeRecord::Answered => TurnOutcome::Answered,
                 OutcomeRecord::Clarified => TurnOutcome::Clarified,
                 OutcomeRecord::Declined => TurnOutcome::Declined,
+                OutcomeRecord::Stopped => TurnOutcome::Stopped,
             },
+            options: self.options,
+            tokens_spent: self.tokens_spent,
         })
     }
 }
@@ -296,6 +375,8 @@ mod tests {
             }),
             reply: "Three.".to_owned(),
             outcome: TurnOutcome::Answered,
+            options: Vec::new(),
+            tokens_spent: 0,
         }
     }
 
@@ -312,6 +393,12 @@ mod tests {
             sql: None,
             result: None,
             outcome: TurnOutcome::Clarified,
+            options: vec!["2025".to_owned(), "\"2026\"".to_owned()],
+            ..turn()
+        };
+        let stopped = StoredTurn {
+            outcome: TurnOutcome::Stopped,
+            tokens_spent: 7,
             ..turn()
         };
         let declined = StoredTurn {
@@ -319,7 +406,7 @@ mod tests {
             result: Some(ResultSet::default()),
             ..turn()
         };
-        for turn in [full, bare, declined] {
+        for turn in [full, bare, stopped, declined] {
             assert_eq!(decode(&encode(&turn).unwrap()).unwrap(), turn);
         }
     }
@@ -345,11 +432,43 @@ mod tests {
     }
 
     #[test]
+    fn what_an_older_release_can_read_is_written_for_it() {
+        let version = |outcome| {
+            let bytes = encode(&StoredTurn { outcome, ..turn() }).unwrap();
+            serde_json::from_slice::<VersionRecord>(&bytes).unwrap().v
+        };
+        assert_eq!(version(TurnOutcome::Clarified), 1);
+        assert_eq!(version(TurnOutcome::Stopped), 2);
+    }
+
+    #[test]
     fn another_version_is_corrupt_and_says_which() {
-        assert_eq!(
-            cause(br#"{"v":2,"anything":[]}"#),
-            "the turn has format version 2, and this release reads version 1"
-        );
+        for version in [0, 3] {
+            assert_eq!(
+                cause(format!(r#"{{"v":{version},"anything":[]}}"#).as_bytes()),
+                format!(
+                    "the turn has format version {version}, and this release reads up to version 2"
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn a_summary_is_read_back_the_same_and_one_that_cannot_be_read_is_none() {
+        let summary = Summary {
+            text: "Asked about \"ü\".".to_owned(),
+            last_request_id: RequestId::parse("q-1").unwrap(),
+            last_asked_at: turn().asked_at,
+            tokens_spent: 12,
+        };
+        let bytes = encode_summary(&summary).unwrap();
+        assert_eq!(decode_summary(&bytes), Some(summary));
+        let newer = String::from_utf8(bytes)
+            .unwrap()
+            .replace("\"v\":1", "\"v\":2");
+        for bytes in ["", "null", "{}", &newer] {
+            assert_eq!(decode_summary(bytes.as_bytes()), None);
+        }
     }
 
     #[test]
@@ -363,7 +482,7 @@ mod tests {
         for bytes in ["", "null", "{}", "\u{0}", cut] {
             assert_eq!(
                 cause(bytes.as_bytes()),
-                "the turn is not what version 1 writes"
+                "the turn is not what any version up to 2 writes"
             );
         }
         for (text, field) in [

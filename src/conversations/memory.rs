@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use super::retention::Retention;
 use super::{ConversationStore, LISTED_MAX, StoreError, codec};
 use crate::config::{ConversationsConfig, Limits};
-use crate::domain::conversation::{Conversation, ConversationSummary, StoredTurn};
+use crate::domain::conversation::{Conversation, ConversationSummary, StoredTurn, Summary};
 use crate::domain::ids::ConversationId;
 use crate::domain::principal::Principal;
 use crate::domain::title::Title;
@@ -58,14 +58,24 @@ impl ConversationStore for MemoryStore {
         id: ConversationId,
     ) -> Result<Option<Conversation>, StoreError> {
         let found = self.shelf().load(owner, id, Instant::now())?;
-        let Some(Encoded { title, turns }) = found else {
+        let Some(Encoded {
+            title,
+            turns,
+            summary,
+        }) = found
+        else {
             return Ok(None);
         };
         let turns = turns
             .iter()
             .map(|turn| codec::decode(turn))
             .collect::<Result<_, _>>()?;
-        Ok(Some(Conversation { id, title, turns }))
+        Ok(Some(Conversation {
+            id,
+            title,
+            turns,
+            summary: summary.and_then(|bytes| codec::decode_summary(&bytes)),
+        }))
     }
 
     async fn append(
@@ -84,6 +94,16 @@ impl ConversationStore for MemoryStore {
             encoded,
             Instant::now(),
         )
+    }
+
+    async fn summarise(
+        &self,
+        owner: &Principal,
+        id: ConversationId,
+        summary: Summary,
+    ) -> Result<bool, StoreError> {
+        let encoded = codec::encode_summary(&summary)?;
+        self.shelf().summarise(owner, id, encoded, Instant::now())
     }
 
     async fn rename(
@@ -136,6 +156,7 @@ struct Entry {
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
     turns: VecDeque<Vec<u8>>,
+    summary: Option<Vec<u8>>,
     bytes: usize,
     last_use: u64,
     expires_at: Option<Instant>,
@@ -145,6 +166,17 @@ struct Entry {
 struct Encoded {
     title: String,
     turns: Vec<Vec<u8>>,
+    summary: Option<Vec<u8>>,
+}
+
+impl Entry {
+    /// Counts its bytes anew.
+    fn weigh(&mut self) -> usize {
+        let turns: usize = self.turns.iter().map(Vec::len).sum();
+        let summary = self.summary.as_ref().map_or(0, Vec::len);
+        self.bytes = ENTRY_OVERHEAD_BYTES + turns + summary;
+        self.bytes
+    }
 }
 
 impl Shelf {
@@ -173,7 +205,7 @@ impl Shelf {
         }
     }
 
-    /// The title and the encoded turns; renews the time to live.
+    /// The title, the encoded turns and the encoded summary; renews the time to live.
     fn load(
         &mut self,
         owner: &Principal,
@@ -189,6 +221,7 @@ impl Shelf {
         Ok(found.map(|entry| Encoded {
             title: entry.title.clone(),
             turns: entry.turns.iter().cloned().collect(),
+            summary: entry.summary.clone(),
         }))
     }
 
@@ -251,21 +284,39 @@ impl Shelf {
             created_at: asked_at,
             updated_at: asked_at,
             turns: VecDeque::new(),
+            summary: None,
             bytes: 0,
             last_use: 0,
             expires_at: None,
         });
         entry.updated_at = asked_at;
-        let bytes_before = entry.bytes;
         entry.turns.push_back(turn);
         let newest_first = entry.turns.iter().rev().map(Vec::len);
         let kept = self.retention.kept_turns(newest_first);
         entry.turns.drain(..entry.turns.len() - kept);
-        entry.bytes = ENTRY_OVERHEAD_BYTES + entry.turns.iter().map(Vec::len).sum::<usize>();
-        self.bytes = self.bytes + entry.bytes - bytes_before;
+        self.bytes = self.bytes - entry.bytes + entry.weigh();
         self.touch(id, now);
         self.make_room();
         Ok(())
+    }
+
+    /// Keeps a summary with a conversation that is there; whether it is.
+    fn summarise(
+        &mut self,
+        owner: &Principal,
+        id: ConversationId,
+        summary: Vec<u8>,
+        now: Instant,
+    ) -> Result<bool, StoreError> {
+        self.drop_expired(now);
+        self.check_owner(owner, id)?;
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return Ok(false);
+        };
+        entry.summary = Some(summary);
+        self.bytes = self.bytes - entry.bytes + entry.weigh();
+        self.make_room();
+        Ok(true)
     }
 
     fn remove(&mut self, id: ConversationId) -> bool {
@@ -388,6 +439,30 @@ mod tests {
             .collect();
         assert_eq!(left, [true, false, true, true]);
         assert_eq!(shelf.bytes, 3 * entry_bytes);
+    }
+
+    #[test]
+    fn a_summary_is_counted_and_goes_with_its_conversation() {
+        let (mut shelf, now) = (shelf(usize::MAX), Instant::now());
+        let id = ConversationId::random();
+        let ada = Principal::proved("key", "ada");
+        let summarise = |shelf: &mut Shelf| {
+            let kept = shelf.summarise(&ada, id, vec![0; 10], now);
+            kept.unwrap()
+        };
+        assert!(!summarise(&mut shelf));
+        shelf.put(id, vec![1], now);
+        for _ in 0..3 {
+            assert!(summarise(&mut shelf));
+        }
+        assert_eq!(shelf.bytes, ENTRY_OVERHEAD_BYTES + 11);
+        let found = shelf.load(&ada, id, now).unwrap().unwrap();
+        assert_eq!(
+            (found.turns, found.summary),
+            (vec![vec![1]], Some(vec![0; 10]))
+        );
+        assert!(shelf.remove(id));
+        assert_eq!(shelf.bytes, 0);
     }
 
     #[test]

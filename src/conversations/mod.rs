@@ -13,8 +13,8 @@ use async_trait::async_trait;
 pub use error::StoreError;
 
 use crate::config::{ConversationsConfig, Limits, StorageKind};
-use crate::domain::conversation::{Conversation, ConversationSummary, StoredTurn};
-use crate::domain::ids::ConversationId;
+use crate::domain::conversation::{Conversation, ConversationSummary, StoredTurn, Summary};
+use crate::domain::ids::{ConversationId, TurnId};
 use crate::domain::principal::Principal;
 use crate::domain::title::Title;
 use crate::redis::RedisConnection;
@@ -68,7 +68,36 @@ pub trait ConversationStore: Send + Sync + 'static {
         title: &Title,
     ) -> Result<bool, StoreError>;
 
-    /// Forgets a conversation; `false` when there was none.
+    /// Appends like [`append`](Self::append), but only while `holder` is the last turn that was let into the conversation:
+    /// one that was taken for dead, and wakes up after another was let in, cannot write any more. A store in memory has
+    /// one process to serve, whose turns are in line.
+    ///
+    /// # Errors
+    /// As for `append`, and [`StoreError::Superseded`] where another turn was let in.
+    async fn append_as(
+        &self,
+        owner: &Principal,
+        id: ConversationId,
+        turn: StoredTurn,
+        holder: TurnId,
+    ) -> Result<(), StoreError> {
+        let _ = holder;
+        self.append(owner, id, turn).await
+    }
+
+    /// Keeps a summary in place of the one before; `false` where the conversation is not there any more, and then nothing is
+    /// kept. Does not renew its time to live: nobody has used it.
+    ///
+    /// # Errors
+    /// The conversation is of somebody else, or the store cannot be reached.
+    async fn summarise(
+        &self,
+        owner: &Principal,
+        id: ConversationId,
+        summary: Summary,
+    ) -> Result<bool, StoreError>;
+
+    /// Forgets a conversation with its summary; `false` when there was none.
     ///
     /// # Errors
     /// The conversation is of somebody else, or the store cannot be reached.

@@ -1,8 +1,9 @@
 //! Conversations in Redis or Valkey, shared by any number of instances.
 //!
-//! One conversation is a list of turns and a hash beside it, in one slot, and each call is one script on them: who owns the
-//! conversation is looked at in the same step. So instances need no lock here, and a cluster needs no more than the
-//! hash tag in the keys. The list of an owner's conversations lives in a slot of its own and only holds ids; what has gone
+//! One conversation is a list of turns, a hash beside it and the summary of older turns, in one slot, and each call is one script
+//! on them: who owns the conversation is looked at in the same step. The order of turns is the business of `turns`; here a turn
+//! that was overtaken is kept from writing. A cluster needs no more than the hash tag in the keys. The list of an owner's
+//! conversations lives in a slot of its own and only holds ids; what has gone
 //! since, or is of somebody else, is left out when it is read.
 
 use async_trait::async_trait;
@@ -16,14 +17,15 @@ use futures_util::future::join_all;
 use super::retention::Retention;
 use super::{ConversationStore, LISTED_MAX, StoreError, codec};
 use crate::config::{ConversationsConfig, Limits};
-use crate::domain::conversation::{Conversation, ConversationSummary, StoredTurn};
-use crate::domain::ids::ConversationId;
+use crate::domain::conversation::{Conversation, ConversationSummary, StoredTurn, Summary};
+use crate::domain::ids::{ConversationId, TurnId};
 use crate::domain::principal::Principal;
 use crate::domain::title::Title;
 use crate::redis::{Keys, RedisConnection};
 
 const APPEND_TURN: &str = include_str!("append_turn.lua");
 const LOAD_TURNS: &str = include_str!("load_turns.lua");
+const PUT_SUMMARY: &str = include_str!("put_summary.lua");
 const FORGET: &str = include_str!("forget.lua");
 const RENAME: &str = include_str!("rename.lua");
 const SUMMARIZE: &str = include_str!("summarize.lua");
@@ -67,7 +69,11 @@ impl RedisStore {
         id: ConversationId,
         arguments: impl IntoIterator<Item = Value>,
     ) -> Result<R, StoreError> {
-        let keys = [self.keys.turns(id), self.keys.about(id)];
+        let keys = [
+            self.keys.turns(id),
+            self.keys.about(id),
+            self.keys.summary(id),
+        ];
         let arguments = std::iter::once(Keys::owner(owner).into()).chain(arguments);
         self.redis
             .run_script(script, keys, arguments)
@@ -94,36 +100,14 @@ impl RedisStore {
     }
 }
 
-#[async_trait]
-impl ConversationStore for RedisStore {
-    fn name(&self) -> &'static str {
-        "redis"
-    }
-
-    async fn load(
-        &self,
-        owner: &Principal,
-        id: ConversationId,
-    ) -> Result<Option<Conversation>, StoreError> {
-        let mut found: Vec<Bytes> = self
-            .run("load", LOAD_TURNS, owner, id, [self.ttl()])
-            .await?;
-        if found.is_empty() {
-            return Ok(None);
-        }
-        let title = String::from_utf8_lossy(&found.remove(0)).into_owned();
-        let turns = found
-            .iter()
-            .map(|turn| codec::decode(turn))
-            .collect::<Result<_, _>>()?;
-        Ok(Some(Conversation { id, title, turns }))
-    }
-
-    async fn append(
+impl RedisStore {
+    /// With an empty `holder`, nobody has to hold the conversation.
+    async fn append_turn(
         &self,
         owner: &Principal,
         id: ConversationId,
         turn: StoredTurn,
+        holder: String,
     ) -> Result<(), StoreError> {
         let asked_at = Value::from(turn.asked_at.timestamp_millis().to_string());
         if !owner.is_anonymous() {
@@ -150,8 +134,79 @@ impl ConversationStore for RedisStore {
             self.ttl(),
             Title::of_question(&turn.question).as_str().into(),
             asked_at,
+            holder.into(),
         ];
-        self.run("append", APPEND_TURN, owner, id, arguments).await
+        let keys = [
+            self.keys.turns(id),
+            self.keys.about(id),
+            self.keys.summary(id),
+            self.keys.conversation_holder(id),
+        ];
+        let arguments = std::iter::once(Keys::owner(owner).into()).chain(arguments);
+        self.redis
+            .run_script(APPEND_TURN, keys, arguments)
+            .await
+            .map_err(|error| store_error("append", error))
+    }
+}
+
+#[async_trait]
+impl ConversationStore for RedisStore {
+    fn name(&self) -> &'static str {
+        "redis"
+    }
+
+    async fn load(
+        &self,
+        owner: &Principal,
+        id: ConversationId,
+    ) -> Result<Option<Conversation>, StoreError> {
+        let found: Vec<Bytes> = self
+            .run("load", LOAD_TURNS, owner, id, [self.ttl()])
+            .await?;
+        let [title, summary, turns @ ..] = found.as_slice() else {
+            return Ok(None);
+        };
+        let turns = turns
+            .iter()
+            .map(|turn| codec::decode(turn))
+            .collect::<Result<_, _>>()?;
+        Ok(Some(Conversation {
+            id,
+            title: String::from_utf8_lossy(title).into_owned(),
+            turns,
+            summary: codec::decode_summary(summary),
+        }))
+    }
+
+    async fn append(
+        &self,
+        owner: &Principal,
+        id: ConversationId,
+        turn: StoredTurn,
+    ) -> Result<(), StoreError> {
+        self.append_turn(owner, id, turn, String::new()).await
+    }
+
+    async fn append_as(
+        &self,
+        owner: &Principal,
+        id: ConversationId,
+        turn: StoredTurn,
+        holder: TurnId,
+    ) -> Result<(), StoreError> {
+        self.append_turn(owner, id, turn, holder.to_string()).await
+    }
+
+    async fn summarise(
+        &self,
+        owner: &Principal,
+        id: ConversationId,
+        summary: Summary,
+    ) -> Result<bool, StoreError> {
+        let summary = Value::from(Bytes::from(codec::encode_summary(&summary)?));
+        self.run("summarise", PUT_SUMMARY, owner, id, [summary])
+            .await
     }
 
     async fn rename(
@@ -210,6 +265,7 @@ fn store_error(operation: &'static str, error: FredError) -> StoreError {
     // The first word of a Redis error is its code.
     match error.details().split(' ').next() {
         Some("NOTOWNED") => StoreError::NotOwned,
+        Some("SUPERSEDED") => StoreError::Superseded,
         Some("WRONGTYPE") => StoreError::Corrupt {
             source: error.into(),
         },

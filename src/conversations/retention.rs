@@ -100,6 +100,8 @@ mod tests {
             }),
             reply: "Many.".to_owned(),
             outcome: TurnOutcome::Answered,
+            options: Vec::new(),
+            tokens_spent: 0,
         }
     }
 

@@ -70,6 +70,30 @@ impl fmt::Display for RequestId {
     }
 }
 
+/// Names one turn among all of all instances, whatever its client calls it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TurnId(Uuid);
+
+impl TurnId {
+    /// A new id (UUID version 7): later ones sort after earlier ones, as far as the instances' clocks agree.
+    #[must_use]
+    pub fn next() -> Self {
+        Self(Uuid::now_v7())
+    }
+
+    /// Reads what [`Display`](fmt::Display) wrote.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Uuid::try_parse(text).ok().map(Self)
+    }
+}
+
+impl fmt::Display for TurnId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(formatter)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,4 +1,4 @@
-//! What the calls of one turn cost, in the provider's own count, and who answered them.
+//! What the calls of one turn cost, in the provider's own count where there is one, and who answered them.
 
 use std::fmt;
 
@@ -38,6 +38,28 @@ impl TokenUsage {
         self.cached_tokens = sum(self.cached_tokens, other.cached_tokens);
         self.output_tokens = sum(self.output_tokens, other.output_tokens);
     }
+
+    /// Tokens read and written, as far as they are known.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        let (input, output) = (self.input_tokens, self.output_tokens);
+        input
+            .unwrap_or_default()
+            .saturating_add(output.unwrap_or_default())
+    }
+}
+
+/// What a turn comes to.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TurnUsage {
+    /// Tokens of all its calls.
+    pub tokens: TokenUsage,
+    /// The models that answered, in the order in which they first did.
+    pub models: Vec<ModelName>,
+    /// Whether some of the counters are guesses by the length of the texts, because a server did not say.
+    pub is_estimated: bool,
+    /// US dollars, by the operator's prices; `None` without calls, or where the price of a model is not known.
+    pub cost_usd: Option<f64>,
 }
 
 fn sum(left: Option<u64>, right: Option<u64>) -> Option<u64> {

@@ -8,6 +8,7 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::{Node, String as PgString};
 
 use super::QueryFacts;
+use super::comparisons::comparison;
 use super::conditions::Condition;
 use super::emit;
 use super::rejection::{Checked, Rejection, RejectionCode};
@@ -164,9 +165,12 @@ impl<'a> Checker<'a> {
 
     /// Notes the conditions of a WHERE or HAVING clause, one for each AND.
     pub(super) fn note_filter(&mut self, condition: &Node) {
+        let conjuncts = emit::conjuncts(condition);
+        self.facts
+            .comparisons
+            .extend(conjuncts.iter().copied().filter_map(comparison));
         if let Some(conditions) = self.conditions.as_mut() {
-            let conjuncts = emit::conjuncts(condition).into_iter().cloned();
-            conditions.extend(conjuncts.map(Condition::Filter));
+            conditions.extend(conjuncts.into_iter().cloned().map(Condition::Filter));
         }
     }
 

@@ -4,10 +4,8 @@
 const LIKENESS_MIN: f64 = 0.82;
 
 /// The candidate most like `name`, if any is like it at all. Ties go to the one first in the alphabet.
-pub(super) fn nearest<'a>(
-    name: &str,
-    candidates: impl Iterator<Item = &'a str>,
-) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = name.to_lowercase();
     candidates
         .map(|candidate| {

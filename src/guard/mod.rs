@@ -7,6 +7,7 @@ mod builtins;
 mod calls;
 mod checker;
 mod columns;
+mod comparisons;
 mod conditions;
 mod emit;
 mod expressions;
@@ -27,6 +28,8 @@ mod targets;
 mod types;
 mod xml;
 
+pub use comparisons::Comparison;
+pub use hints::nearest as nearest_name;
 pub use prescan::SQL_BYTES_MAX;
 pub use rejection::{Rejection, RejectionCode};
 
@@ -60,6 +63,10 @@ pub struct QueryFacts {
     pub has_limit: bool,
     /// Whether the outermost query has an ORDER BY.
     pub has_order: bool,
+    /// Columns that conditions compare with texts, in the order of the text.
+    pub comparisons: Vec<Comparison>,
+    /// Whether the outermost query groups or aggregates.
+    pub is_aggregate: bool,
     /// Whether two relations stand in one FROM clause, at any depth, that no condition joins: no ON or USING between them, and no
     /// WHERE in that query.
     pub has_cartesian_join: bool,

@@ -9,6 +9,7 @@ use pg_query::protobuf::{
 };
 
 use super::checker::{Checker, Value, expect_empty, not_supported, text_of};
+use super::comparisons;
 use super::conditions::unjoined_groups;
 use super::emit;
 use super::rejection::{Checked, Rejection, RejectionCode};
@@ -25,6 +26,7 @@ impl Checker<'_> {
             .limit_count
             .as_deref()
             .is_some_and(|count| !emit::is_null_literal(count));
+        self.facts.is_aggregate = comparisons::is_aggregate(statement);
         let columns = self.query(statement, None)?;
         self.facts.output_names = columns
             .iter()

@@ -29,17 +29,21 @@ macro_rules! files {
 
 /// Name, content type and bytes of every file.
 const FILES: &[(&str, &str, &[u8])] = files! {
+    "chart.js": JAVASCRIPT,
+    "chat.js": JAVASCRIPT,
     "connection.js": JAVASCRIPT,
     "conversation.js": JAVASCRIPT,
     "db-chat.js": JAVASCRIPT,
     "dom.js": JAVASCRIPT,
     "evidence.js": JAVASCRIPT,
     "favicon.svg": SVG,
+    "history.js": JAVASCRIPT,
     "index.html": HTML,
     "markdown.js": JAVASCRIPT,
     "page.css": CSS,
     "page.js": JAVASCRIPT,
-    "rest.js": JAVASCRIPT,
+    "result.js": JAVASCRIPT,
+    "server.js": JAVASCRIPT,
     "sql.js": JAVASCRIPT,
     "strings.js": JAVASCRIPT,
     "styles.js": JAVASCRIPT,

@@ -88,7 +88,7 @@ pub(super) async fn socket_caller(
 
 /// What a ticket that cannot be kept or looked up means.
 pub(super) fn ticket_refusal(error: &TicketError) -> HttpError {
-    tracing::warn!(error = %crate::wire::relay::chain(error), "tickets cannot be used");
+    tracing::warn!(error = %crate::wire::errors::chain(error), "tickets cannot be used");
     WireError::new(
         ErrorCode::AuthenticationUnavailable,
         "Tickets cannot be given out or checked right now. Please try again in a moment.",

@@ -4,6 +4,9 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::domain::caller::Caller;
+use crate::domain::conversation::Conversation;
+use crate::domain::ids::ConversationId;
+use crate::domain::principal::Principal;
 use crate::protocol::error_code::ErrorCode;
 use crate::protocol::history::ConversationTitleBody;
 use crate::wire::errors::WireError;
@@ -40,12 +43,7 @@ pub(super) async fn history(
     doors: web::Data<Doors>,
 ) -> Result<HttpResponse, HttpError> {
     let id = parse_conversation_id(&id)?;
-    let conversation = doors
-        .store
-        .load(&caller.principal, id)
-        .await
-        .map_err(|error| WireError::from(&error))?
-        .ok_or_else(WireError::conversation_not_found)?;
+    let conversation = find(&doors, &caller.principal, id).await?;
     Ok(HttpResponse::Ok().json(conversation_body(conversation)))
 }
 
@@ -89,4 +87,18 @@ pub(super) async fn forget(
         return Err(WireError::conversation_not_found().into());
     }
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// A conversation that is there, and the principal's own.
+pub(super) async fn find(
+    doors: &Doors,
+    principal: &Principal,
+    id: ConversationId,
+) -> Result<Conversation, WireError> {
+    doors
+        .store
+        .load(principal, id)
+        .await
+        .map_err(|error| WireError::from(&error))?
+        .ok_or_else(WireError::conversation_not_found)
 }

@@ -7,6 +7,7 @@ mod caller;
 mod client_address;
 mod conversations;
 mod envelope;
+mod feedback;
 mod health;
 mod hosts;
 mod openapi;
@@ -32,7 +33,8 @@ use crate::conversations::ConversationStore;
 use crate::domain::schema::Snapshot;
 use crate::limits::ConnectionCounts;
 use crate::postgres::QueryError;
-use crate::wire::relay::TurnRelay;
+use crate::state::FeedbackLog;
+use crate::turns::TurnHub;
 
 pub use envelope::envelop;
 pub use health::{Check, Probe, Readiness};
@@ -57,6 +59,8 @@ pub struct Doors {
     websockets_enabled: bool,
     store: Arc<dyn ConversationStore>,
     schema: SchemaSource,
+    /// `None` where ratings are not kept.
+    feedback: Option<FeedbackLog>,
     readiness: Readiness,
     assets: assets::Assets,
 }
@@ -73,6 +77,8 @@ pub struct DoorParts {
     pub store: Arc<dyn ConversationStore>,
     /// The schema as the policy lets it be seen.
     pub schema: SchemaSource,
+    /// Where ratings are kept; `None` where they are not.
+    pub feedback: Option<FeedbackLog>,
     /// What `/readyz` asks.
     pub checks: Vec<Check>,
 }
@@ -94,14 +100,15 @@ impl Doors {
             websockets_enabled: config.enable_websockets,
             store: parts.store,
             schema: parts.schema,
+            feedback: parts.feedback,
             readiness: Readiness::new(parts.checks, connections.stop.clone()),
             assets: assets::Assets::load(),
             connections,
         })
     }
 
-    fn relay(&self) -> &TurnRelay {
-        &self.connections.relay
+    fn turns(&self) -> &TurnHub {
+        &self.connections.turns
     }
 
     fn limits(&self) -> &Limits {
@@ -154,6 +161,11 @@ fn api() -> impl HttpServiceFactory {
         .service(
             resource("/ticket")
                 .route(web::post().to(ticket::issue))
+                .default_service(web::to(only_post)),
+        )
+        .service(
+            resource("/feedback")
+                .route(web::post().to(feedback::rate))
                 .default_service(web::to(only_post)),
         )
         .service(readable(

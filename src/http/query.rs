@@ -9,18 +9,17 @@ use bytes::Bytes;
 use futures_util::{Stream, stream};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tokio_util::sync::DropGuard;
 
 use crate::domain::caller::Caller;
 use crate::protocol::client_frame::QueryFrame;
+use crate::turns::{Delivered, Delivery, Ending, Following, TurnFrame};
 use crate::wire::errors::WireError;
 use crate::wire::questions;
-use crate::wire::relay::{Delivery, Ending, RelayedFrame};
 
 use super::problem::HttpError;
 use super::{Doors, body, envelope};
 
-/// Frames that may wait for the response to take them; more merge in the relay.
+/// Frames that may wait for the response to take them; more merge in the turn's log.
 const FRAMES_WAITING_MAX: usize = 4;
 
 /// Proxies commonly cut a response that is silent for a minute; some do after 30 seconds.
@@ -51,43 +50,40 @@ pub(super) async fn query(
     } else {
         Delivery::Body
     };
-    let cancel = doors.relay().cancellation();
-    // Actix drops the handler's future or the response's body when the client is gone.
-    let cancel_on_drop = cancel.clone().drop_guard();
     let (sender, mut frames) = mpsc::channel(FRAMES_WAITING_MAX);
-    doors
-        .relay()
-        .start(question, delivery, None, cancel, sender);
+    // Actix drops the handler's future or the response's body when the client is gone.
+    let following = doors.turns().ask(question, delivery, sender)?;
 
     match delivery {
-        Delivery::Frames => Ok(HttpResponse::Ok()
+        Delivery::Frames | Delivery::Resumable => Ok(HttpResponse::Ok()
             .content_type("text/event-stream; charset=utf-8")
             .insert_header((header::CACHE_CONTROL, "no-store"))
             // nginx would collect the whole response otherwise.
             .insert_header(("x-accel-buffering", "no"))
-            .streaming(events(frames, cancel_on_drop))),
+            .streaming(events(frames, following))),
         Delivery::Body => {
             let last = frames.recv().await;
-            drop(cancel_on_drop.disarm());
+            drop(following);
             respond(last)
         }
     }
 }
 
-fn respond(last: Option<RelayedFrame>) -> Result<HttpResponse, HttpError> {
-    let Some(RelayedFrame {
+fn respond(last: Option<Delivered>) -> Result<HttpResponse, HttpError> {
+    let Some(Delivered::Frame(TurnFrame {
         text,
         ending: Some(ending),
         ..
-    }) = last
+    })) = last
     else {
         return Err(WireError::internal().into());
     };
     match ending {
         Ending::Answered => Ok(HttpResponse::Ok()
             .content_type("application/json")
-            .body(text)),
+            .body(String::from(&*text))),
         Ending::Failed(error) => Err(error.into()),
+        Ending::Elsewhere => Err(WireError::internal().into()),
     }
 }
 
@@ -104,24 +100,24 @@ fn wants_events(request: &HttpRequest) -> bool {
 
 /// The frames as server-sent events, each with its `seq` as id; a comment when nothing happens for a while.
 fn events(
-    frames: mpsc::Receiver<RelayedFrame>,
-    cancel_on_drop: DropGuard,
+    frames: mpsc::Receiver<Delivered>,
+    following: Following,
 ) -> impl Stream<Item = Result<Bytes, std::convert::Infallible>> {
-    stream::unfold(Some((frames, cancel_on_drop)), |reading| async move {
-        let (mut frames, cancel_on_drop) = reading?;
+    stream::unfold(Some((frames, following)), |reading| async move {
+        let (mut frames, following) = reading?;
         let silent_until = Instant::now() + KEEP_ALIVE_INTERVAL;
         match tokio::time::timeout_at(silent_until, frames.recv()).await {
             Err(_) => Some((
                 Ok(Bytes::from_static(b": still here\n\n")),
-                Some((frames, cancel_on_drop)),
+                Some((frames, following)),
             )),
-            Ok(None) => None,
-            Ok(Some(frame)) => {
+            Ok(None | Some(Delivered::Refused { .. })) => None,
+            Ok(Some(Delivered::Frame(frame))) => {
                 let event = format!(
                     "id: {}\nevent: {}\ndata: {}\n\n",
                     frame.seq, frame.name, frame.text
                 );
-                let reading = frame.ending.is_none().then_some((frames, cancel_on_drop));
+                let reading = frame.ending.is_none().then_some((frames, following));
                 Some((Ok(Bytes::from(event)), reading))
             }
         }

@@ -50,15 +50,26 @@ impl Dialect for Anthropic {
     /// No sampling parameters: every current model refuses them. No thinking parameter either: the models differ in which they accept, and
     /// each does well without.
     fn body(&self, model: &str, request: &LlmRequest) -> Value {
+        // What the model said last ends what the next request repeats: everything up to there is worth a second entry in
+        // the cache. An entry is found from up to 20 blocks further on, and a turn adds two.
+        let said_last = request
+            .messages
+            .iter()
+            .rposition(|message| message.role == LlmRole::Assistant);
         let messages: Vec<Value> = request
             .messages
             .iter()
-            .map(|message| {
+            .enumerate()
+            .map(|(at, message)| {
                 let role = match message.role {
                     LlmRole::User => "user",
                     LlmRole::Assistant => "assistant",
                 };
-                json!({"role": role, "content": message.text})
+                let content = match said_last == Some(at) {
+                    true => json!([text_until_mark(&message.text)]),
+                    false => json!(message.text),
+                };
+                json!({"role": role, "content": content})
             })
             .collect();
         let mut body = json!({
@@ -68,12 +79,8 @@ impl Dialect for Anthropic {
         });
         // An empty text block is refused.
         if !request.system.is_empty() {
-            body["system"] = json!([{
-                "type": "text",
-                "text": request.system,
-                // Instructions and schema are the same for every turn; everything after the mark is not.
-                "cache_control": {"type": "ephemeral"},
-            }]);
+            // Instructions and schema are the same for every turn; everything after the mark is not.
+            body["system"] = json!([text_until_mark(&request.system)]);
         }
         body["messages"] = Value::Array(messages);
         body
@@ -82,6 +89,11 @@ impl Dialect for Anthropic {
     fn decoder(&self) -> Box<dyn Decoder> {
         Box::<MessageDecoder>::default()
     }
+}
+
+/// A block of text up to whose end the request is to be kept in the provider's cache.
+fn text_until_mark(text: &str) -> Value {
+    json!({"type": "text", "text": text, "cache_control": {"type": "ephemeral"}})
 }
 
 /// One reply: `message_start`, blocks, `message_delta`, `message_stop`.

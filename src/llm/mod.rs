@@ -142,9 +142,13 @@ fn openai_dialect(config: &ProviderConfig) -> Result<Box<dyn Dialect>, LlmSetupE
     Ok(match config.api {
         OpenAiApi::Chat => Box::new(openai::OpenAi {
             tokens_max_field: config.tokens_max_field.clone(),
+            prompt_cache_key: config.prompt_cache_key,
             key_header,
         }),
-        OpenAiApi::Responses => Box::new(responses::Responses { key_header }),
+        OpenAiApi::Responses => Box::new(responses::Responses {
+            prompt_cache_key: config.prompt_cache_key,
+            key_header,
+        }),
     })
 }
 

@@ -24,6 +24,8 @@ pub(super) const SETTINGS: ProviderSettings = ProviderSettings {
 pub(super) struct OpenAi {
     /// The field that caps the reply. OpenAI's reasoning models refuse `max_tokens`; Ollama reads nothing else.
     pub(super) tokens_max_field: String,
+    /// Whether to name the stable prefix. Some servers refuse fields that they do not know.
+    pub(super) prompt_cache_key: bool,
     /// The header that carries the key.
     pub(super) key_header: HeaderName,
 }
@@ -64,7 +66,7 @@ impl Dialect for OpenAi {
             "stream_options": {"include_usage": true},
         });
         body[&self.tokens_max_field] = json!(request.output_tokens_max);
-        if !request.cache_key.is_empty() {
+        if self.prompt_cache_key && !request.cache_key.is_empty() {
             body["prompt_cache_key"] = json!(request.cache_key);
         }
         body

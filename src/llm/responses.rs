@@ -16,6 +16,8 @@ use crate::domain::usage::TokenUsage;
 
 /// The Responses API.
 pub(super) struct Responses {
+    /// Whether to name the stable prefix. Some servers refuse fields that they do not know.
+    pub(super) prompt_cache_key: bool,
     /// The header that carries the key.
     pub(super) key_header: HeaderName,
 }
@@ -53,7 +55,7 @@ impl Dialect for Responses {
         });
         body["input"] = input.collect();
         body["max_output_tokens"] = json!(request.output_tokens_max);
-        if !request.cache_key.is_empty() {
+        if self.prompt_cache_key && !request.cache_key.is_empty() {
             body["prompt_cache_key"] = json!(request.cache_key);
         }
         body

@@ -4,36 +4,19 @@ use std::pin::pin;
 
 use futures_util::StreamExt;
 
+use super::error::TurnError;
 use super::event::{EventSender, Stage, TurnEvent};
-use crate::domain::usage::{ModelName, TokenUsage};
+use super::meter::{CallMeter, Meter, SpentBudget};
 use crate::llm::notice::{CallNotice, CallNotices};
 use crate::llm::{FinishReason, LlmDelta, LlmError, LlmProvider, LlmRequest};
 
-/// What is told of a call beside its text.
+/// Who hears when a call has to wait, and when it goes on.
+#[derive(Clone, Copy)]
 pub(super) struct CallWatch<'a> {
-    /// Hears when the call has to wait, and when it goes on.
+    /// Where it is told.
     pub(super) events: &'a EventSender,
     /// The stage that the call belongs to, told again after a wait.
     pub(super) stage: Stage,
-    /// Gets the model that answers, if it is not there yet.
-    pub(super) models: &'a mut Vec<ModelName>,
-}
-
-impl CallWatch<'_> {
-    async fn hear(&mut self, notice: CallNotice) {
-        let stage = match notice {
-            CallNotice::Queued => Stage::Waiting,
-            CallNotice::Admitted => self.stage,
-            CallNotice::Answering(model) => {
-                if !self.models.contains(&model) {
-                    self.models.push(model);
-                }
-                return;
-            }
-        };
-        // A reader that is gone does not stop the turn; only its cancellation token does.
-        let _ = self.events.send(TurnEvent::Stage(stage)).await;
-    }
 }
 
 /// A complete reply.
@@ -45,78 +28,93 @@ pub(super) struct Reply {
     pub(super) finish: FinishReason,
 }
 
-/// What a call has cost so far. Added to the turn's usage on every way out: a call that is broken off has cost something, too.
-struct Meter<'a> {
-    usage: &'a mut TokenUsage,
-    counted: TokenUsage,
+/// A call without a complete reply.
+#[derive(Debug)]
+pub(super) enum CallError {
+    /// It was not made: a budget has no room for it.
+    Budget(SpentBudget),
+    /// It failed.
+    Llm(LlmError),
 }
 
-impl Drop for Meter<'_> {
-    fn drop(&mut self) {
-        self.usage.add(self.counted);
+impl CallError {
+    /// As the end of a turn; `purpose` is what the call was for.
+    pub(super) fn during(self, purpose: &'static str) -> TurnError {
+        match self {
+            Self::Budget(budget) => TurnError::BudgetSpent { budget },
+            Self::Llm(source) => TurnError::Llm { purpose, source },
+        }
     }
 }
 
-/// Calls the model once and adds what it cost to `usage`, also when it fails or is dropped half-way. `on_text` sees each piece as it arrives and
-/// is awaited, so that a reader that is behind slows the stream instead of filling memory.
+/// Calls the model once and adds what it cost to `meter`, also when it fails or is dropped half-way. `on_text` sees each piece as it arrives and
+/// is awaited, so that a reader that is behind slows the stream instead of filling memory. `watch` is `None` where nobody waits for the call.
 ///
 /// # Cancel safety
 /// Dropping the future closes the provider's connection; text that was not handed on is lost.
 pub(super) async fn call<F>(
     provider: &dyn LlmProvider,
     request: LlmRequest,
-    usage: &mut TokenUsage,
-    mut watch: CallWatch<'_>,
+    meter: &mut Meter,
+    watch: Option<CallWatch<'_>>,
     mut on_text: impl FnMut(String) -> F,
-) -> Result<Reply, LlmError>
+) -> Result<Reply, CallError>
 where
     F: Future<Output = ()>,
 {
-    let mut meter = Meter {
-        usage,
-        counted: TokenUsage {
-            calls: 1,
-            ..TokenUsage::default()
-        },
-    };
+    let mut counting = meter
+        .begin_call(provider.model(), &request)
+        .map_err(CallError::Budget)?;
     let (notices, mut heard) = CallNotices::channel();
     let mut opening = pin!(provider.stream_telling(request, notices));
     let mut deltas = loop {
         tokio::select! {
             biased;
-            Some(notice) = heard.recv() => watch.hear(notice).await,
-            opened = &mut opening => break opened?,
+            Some(notice) = heard.recv() => hear(notice, &mut counting, watch).await,
+            opened = &mut opening => break opened.map_err(CallError::Llm)?,
         }
     };
-    let mut text = String::new();
-    let finish = loop {
+    counting.begin();
+    loop {
         let delta = tokio::select! {
             biased;
             Some(notice) = heard.recv() => {
-                watch.hear(notice).await;
+                hear(notice, &mut counting, watch).await;
                 continue;
             }
             delta = deltas.next() => delta,
         };
         match delta {
             Some(Ok(LlmDelta::Text(piece))) => {
-                text.push_str(&piece);
+                counting.write(&piece);
                 on_text(piece).await;
             }
-            Some(Ok(LlmDelta::Usage(latest))) => meter.counted = latest,
-            Some(Ok(LlmDelta::Finish(finish))) => break Ok(finish),
-            Some(Err(error)) => break Err(error),
+            Some(Ok(LlmDelta::Usage(latest))) => counting.report(latest),
+            Some(Ok(LlmDelta::Finish(finish))) => {
+                let text = counting.complete();
+                return Ok(Reply { text, finish });
+            }
+            Some(Err(error)) => return Err(CallError::Llm(error)),
             None => {
                 let problem = "it ended without saying why".to_owned();
-                break Err(LlmError::Interrupted {
+                return Err(CallError::Llm(LlmError::Interrupted {
                     provider: provider.name(),
                     problem,
-                });
+                }));
             }
         }
+    }
+}
+
+async fn hear(notice: CallNotice, counting: &mut CallMeter<'_>, watch: Option<CallWatch<'_>>) {
+    let waits = match notice {
+        CallNotice::Queued => true,
+        CallNotice::Admitted => false,
+        CallNotice::Answering(model) => return counting.answering(model),
     };
-    Ok(Reply {
-        text,
-        finish: finish?,
-    })
+    if let Some(CallWatch { events, stage }) = watch {
+        let stage = if waits { Stage::Waiting } else { stage };
+        // A reader that is gone does not stop the turn; only its cancellation token does.
+        let _ = events.send(TurnEvent::Stage(stage)).await;
+    }
 }

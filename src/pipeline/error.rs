@@ -1,5 +1,6 @@
 //! Why a turn failed: one error over all stages, for `wire::errors` to map.
 
+use super::meter::SpentBudget;
 use crate::conversations::StoreError;
 use crate::limits::RateError;
 use crate::llm::LlmError;
@@ -19,6 +20,12 @@ pub enum TurnError {
         /// What went wrong.
         #[source]
         source: LlmError,
+    },
+    /// A budget has no room for another call of the model.
+    #[error("the token budget of the {budget:?} is spent")]
+    BudgetSpent {
+        /// Which one.
+        budget: SpentBudget,
     },
     /// The database could not be used.
     #[error("the database could not be used")]

@@ -4,7 +4,7 @@ use tokio::sync::mpsc;
 
 use super::error::TurnError;
 use crate::domain::result::ResultSet;
-use crate::domain::usage::{ModelName, TokenUsage};
+use crate::domain::usage::TurnUsage;
 
 /// Where a turn's events go. Bounded: a turn waits for a reader that falls behind, and a reader that
 /// is gone does not stop it (only its cancellation token does).
@@ -92,13 +92,13 @@ pub struct Answer {
     /// What backs the reply.
     pub evidence: Evidence,
     /// What the model calls cost.
-    pub usage: TokenUsage,
-    /// The models that answered, in the order in which they first did.
-    pub models: Vec<ModelName>,
+    pub usage: TurnUsage,
     /// Why there is no real answer, where there is none.
     pub shortfall: Option<Shortfall>,
     /// A question back to the person.
     pub clarification: Option<Clarification>,
+    /// Up to three questions that could follow.
+    pub suggestions: Vec<String>,
 }
 
 /// Why a turn that did not fail has no real answer.

@@ -1,12 +1,20 @@
 //! A checked query to its rows. Refused here: what PostgreSQL itself refuses, which the model may
 //! repair, and what takes too long, which it may not.
 
+use std::sync::Arc;
+
 use tokio_util::sync::CancellationToken;
 
 use super::error::TurnError;
+use super::event::{EventSender, Stage, TurnEvent};
+use super::hint;
 use super::prompts::Prompts;
+use super::record::TurnRecord;
+use super::{Pipeline, Turn};
 use crate::config::Limits;
 use crate::domain::result::ResultSet;
+use crate::domain::schema::Snapshot;
+use crate::domain::sql::DraftSql;
 use crate::guard::{CheckedSql, Rejection};
 use crate::postgres::QueryError;
 use crate::postgres::pool::DatabasePool;
@@ -19,7 +27,7 @@ pub(super) enum Attempt {
     /// The guard refused it.
     Rejected(Rejection),
     /// PostgreSQL refused it.
-    Failed(QueryFailure),
+    Failed(Box<CheckedSql>, QueryFailure),
     /// PostgreSQL expects it to cost too much, by so many times.
     TooCostly(u64),
     /// It ran into the time limit. Asking the model for a faster one would cost as much time again.
@@ -65,19 +73,70 @@ impl QueryFailure {
         }
     }
 
+    /// Whether the database is not what the catalog said.
+    pub(super) fn is_about_names(&self) -> bool {
+        hint::is_about_names(&self.sqlstate)
+    }
+
     /// What the model is told.
-    pub(super) fn objection(&self, prompts: &Prompts) -> String {
+    pub(super) fn objection(
+        &self,
+        prompts: &Prompts,
+        checked: &CheckedSql,
+        snapshot: &Snapshot,
+    ) -> String {
+        let position = self.position;
+        let own =
+            position.and_then(|position| hint::hint(&self.sqlstate, position, checked, snapshot));
+        let near = position.and_then(|position| hint::near(checked.as_str(), position));
         prompts.repair_failed(
             &self.sqlstate,
             &self.message,
-            self.hint.as_deref(),
-            self.position,
+            own.or_else(|| self.hint.clone()).as_deref(),
+            position,
+            near.as_deref(),
         )
     }
 }
 
+impl Pipeline {
+    /// One draft through the guard and, if it passes, through PostgreSQL.
+    pub(super) async fn attempt(
+        &self,
+        turn: &Turn,
+        draft: DraftSql,
+        snapshot: &Arc<Snapshot>,
+        events: &EventSender,
+        record: &mut TurnRecord,
+    ) -> Result<Attempt, TurnError> {
+        record.enter(Stage::Checking, events).await;
+        let checked = match self
+            .parts
+            .checker
+            .check(draft.clone(), Arc::clone(snapshot))
+            .await
+        {
+            Ok(checked) => checked,
+            Err(rejection) => {
+                record.refused(draft.as_str().to_owned(), &rejection);
+                return Ok(Attempt::Rejected(rejection));
+            }
+        };
+        record.allowed(&checked);
+        let _ = events
+            .send(TurnEvent::Sql(checked.as_str().to_owned()))
+            .await;
+        record.enter(Stage::Executing, events).await;
+        let attempt = execute(&self.parts.pool, checked, &self.parts.limits, &turn.cancel).await?;
+        if let Attempt::Ran(_, result) = &attempt {
+            record.ran(result);
+        }
+        Ok(attempt)
+    }
+}
+
 /// Runs the query once.
-pub(super) async fn execute(
+async fn execute(
     pool: &DatabasePool,
     checked: CheckedSql,
     limits: &Limits,
@@ -90,9 +149,10 @@ pub(super) async fn execute(
             message,
             hint,
             position,
-        }) => Ok(Attempt::Failed(QueryFailure::new(
-            sqlstate, message, hint, position,
-        ))),
+        }) => Ok(Attempt::Failed(
+            Box::new(checked),
+            QueryFailure::new(sqlstate, message, hint, position),
+        )),
         Err(QueryError::TooCostly { estimate, max }) => {
             Ok(Attempt::TooCostly(estimate.div_ceil(max.max(1))))
         }

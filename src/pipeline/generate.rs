@@ -3,10 +3,15 @@
 
 use std::sync::Arc;
 
-use super::call::{CallWatch, call};
+use super::call::{CallError, CallWatch, call};
+use super::meter::Meter;
 use super::reply::{self, ModelReply};
-use crate::domain::usage::TokenUsage;
-use crate::llm::{FinishReason, LlmError, LlmMessage, LlmProvider, LlmRequest, LlmRole};
+use super::schema_context::cut_to_tokens;
+use crate::llm::{FinishReason, LlmMessage, LlmProvider, LlmRequest, LlmRole};
+
+/// Tokens of a failed attempt, or of what was wrong with it, that go back to the model. The longest query that the guard reads
+/// has a few more.
+const ATTEMPT_TOKENS_MAX: usize = 4_000;
 
 /// A conversation with the model about one question, kept so that a repair can go on from it.
 pub(super) struct Generator {
@@ -19,6 +24,8 @@ pub(super) struct Generator {
 pub(super) enum Generated {
     /// A reply that says what it is.
     Reply(ModelReply),
+    /// It was cut where it had as many tokens as it may have.
+    CutOff,
     /// The model declined for reasons of its own.
     Refused,
 }
@@ -46,26 +53,24 @@ impl Generator {
     /// Asks for a reply, and remembers it for [`Generator::object`].
     pub(super) async fn ask(
         &mut self,
-        usage: &mut TokenUsage,
+        meter: &mut Meter,
         watch: CallWatch<'_>,
-    ) -> Result<Generated, LlmError> {
+    ) -> Result<Generated, CallError> {
         let request = self.request.clone();
-        let reply = call(self.provider.as_ref(), request, usage, watch, |_| {
+        let reply = call(self.provider.as_ref(), request, meter, Some(watch), |_| {
             std::future::ready(())
         })
         .await?;
         let generated = match reply.finish {
             FinishReason::Complete => Generated::Reply(reply::read(&reply.text)),
-            FinishReason::TokensMax => Generated::Reply(ModelReply::Unreadable(
-                "was cut off because it was too long",
-            )),
+            FinishReason::TokensMax => Generated::CutOff,
             FinishReason::Refused(_) | FinishReason::Filtered => return Ok(Generated::Refused),
         };
         // Providers refuse empty messages.
         let said = if reply.text.trim().is_empty() {
             "(nothing)".to_owned()
         } else {
-            reply.text
+            cut_to_tokens(&reply.text, ATTEMPT_TOKENS_MAX)
         };
         self.request.messages.push(LlmMessage {
             role: LlmRole::Assistant,
@@ -75,10 +80,10 @@ impl Generator {
     }
 
     /// Says what was wrong with the last reply; the next [`Generator::ask`] sends it.
-    pub(super) fn object(&mut self, objection: String) {
+    pub(super) fn object(&mut self, objection: &str) {
         self.request.messages.push(LlmMessage {
             role: LlmRole::User,
-            text: objection,
+            text: cut_to_tokens(objection, ATTEMPT_TOKENS_MAX),
         });
     }
 }

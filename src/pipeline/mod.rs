@@ -1,52 +1,58 @@
 //! One question, stage by stage: history, schema, draft, guard, execution, prose, evidence, store.
 //!
-//! Knows no transport: it sends [`event::TurnEvent`]s into a sender it was given. All branching of a
-//! turn is in this file; the stages are plain functions in the others.
+//! Knows no transport: it sends [`event::TurnEvent`]s into a sender it was given. What a turn decides is
+//! in this file, `model_turn` and `offline_turn`; the stages are plain functions in the others.
 
+mod answers;
+pub mod background;
 mod call;
 pub mod check;
+mod choices;
 pub mod error;
 pub mod event;
 mod evidence;
 mod execute;
 mod generate;
+mod hint;
 mod history;
 mod lint;
+pub mod meter;
+mod model_turn;
 mod narrate;
+mod offline_turn;
+pub mod pinned;
 pub mod prompts;
 mod record;
 mod reply;
 pub mod schema_context;
 mod store;
+mod suggestions;
+mod summary;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
-use self::call::CallWatch;
+use self::background::Background;
 use self::check::SqlChecker;
 use self::error::TurnError;
-use self::event::{Answer, Clarification, EventSender, Shortfall, Stage, TurnEvent};
-use self::execute::Attempt;
-use self::generate::{Generated, Generator};
-use self::narrate::{RowsBudget, Subject};
+use self::event::{Answer, EventSender, Stage, TurnEvent};
+use self::history::HistoryBudget;
+use self::meter::Meter;
+use self::narrate::RowsBudget;
 use self::prompts::Prompts;
 use self::record::TurnRecord;
-use self::reply::ModelReply;
-use crate::config::Limits;
-use crate::conversations::ConversationStore;
-use crate::domain::conversation::StoredTurn;
-use crate::domain::ids::{ConversationId, RequestId};
+use self::summary::SummaryWork;
+use crate::config::{Limits, ModelPrice};
+use crate::conversations::{ConversationStore, StoreError};
+use crate::domain::conversation::{Conversation, StoredTurn};
+use crate::domain::ids::{ConversationId, RequestId, TurnId};
 use crate::domain::principal::Principal;
 use crate::domain::question::Question;
-use crate::domain::result::ResultSet;
-use crate::domain::schema::Snapshot;
-use crate::domain::sql::DraftSql;
-use crate::guard::CheckedSql;
-use crate::llm::{FinishReason, LlmMessage, LlmProvider, LlmRole};
-use crate::offline::{self, Draft, PastTurn};
+use crate::llm::LlmProvider;
 use crate::postgres::catalog::CatalogCache;
 use crate::postgres::pool::DatabasePool;
 use crate::state::AuditLog;
@@ -58,6 +64,8 @@ pub struct Turn {
     pub principal: Principal,
     /// Where the question came from; `None` where there is no address.
     pub client_address: Option<IpAddr>,
+    /// Itself, where it holds the conversation and may be overtaken: it stores nothing then.
+    pub holder: Option<TurnId>,
     /// The client's reference.
     pub request_id: RequestId,
     /// The conversation that it belongs to.
@@ -94,8 +102,12 @@ pub struct PipelineParts {
     pub checker: SqlChecker,
     /// The prompt templates.
     pub prompts: Prompts,
-    /// Messages of history given to the model.
+    /// Messages of history given to the model; a turn is two.
     pub context_messages_max: usize,
+    /// What models cost.
+    pub prices: Arc<[ModelPrice]>,
+    /// Runs what no answer waits for.
+    pub background: Background,
     /// The language of the answers; `None`: the question's own.
     pub reply_language: Option<String>,
     /// The limits.
@@ -111,8 +123,8 @@ pub enum Engine {
     Offline,
 }
 
-/// The zone that "today" is taken in. PostgreSQL's own zone decides what timestamps mean to it.
-const TIME_ZONE: &str = "UTC";
+/// For keeping a turn that was stopped: whoever stopped it is waiting, and `turns` has little patience.
+const STOPPED_STORE_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Pipeline {
     /// Puts a pipeline together.
@@ -124,322 +136,162 @@ impl Pipeline {
     }
 
     /// Runs one turn to its end. The last event is `Answered` or `Failed`, exactly once, whatever
-    /// fails; a receiver that is gone does not stop the turn, its cancellation token does.
+    /// fails; a receiver that is gone does not stop the turn, its cancellation token does, until the answer is complete.
+    /// A turn that is stopped is kept with what had been said by then.
     ///
     /// # Cancel safety
     /// Dropping the future stops the provider's stream and the query like the token does, but sends
-    /// no final event and leaves no audit row. Fire the token instead and let the turn end.
+    /// no final event, keeps nothing and leaves no audit row. Fire the token instead and let the turn end.
     pub async fn run_turn(&self, turn: Turn, events: EventSender) {
-        let mut record = TurnRecord::begin();
+        let parts = self.parts.as_ref();
+        let meter = Meter::new(Arc::clone(&parts.prices), &parts.limits);
+        let mut record = TurnRecord::begin(meter);
+        let mut past = None;
+        let answering = self.answer(&turn, &mut past, &events, &mut record);
         let outcome = tokio::select! {
             biased;
             () = turn.cancel.cancelled() => Err(TurnError::Cancelled),
-            outcome = self.answer(&turn, &events, &mut record) => outcome,
+            outcome = answering => outcome,
         };
-        if let Some(audit) = &self.parts.audit {
-            let error_code = (self.parts.outcome_code)(&outcome);
-            audit.record(record.into_entry(&turn, &self.parts.engine, &outcome, error_code));
+        let usage = record.meter.usage();
+        let spent_before = past.as_ref().map_or(0, Conversation::turns_tokens_spent);
+        let tokens_spent = spent_before.saturating_add(usage.tokens.total());
+        let mut summary = None;
+        let outcome = match outcome {
+            Ok(mut answer) => {
+                answer.usage = usage;
+                record.enter(Stage::Storing, &events).await;
+                let stored = store::stored_turn(&turn, &answer, self.rows_budget(), tokens_spent);
+                summary = self.summary_work(&turn, past, &stored, &record);
+                let kept = self.store(&turn, stored).await;
+                record.leave();
+                kept.map(|()| answer)
+                    .map_err(|source| TurnError::Store { source })
+            }
+            Err(TurnError::Cancelled) => {
+                let stored = store::stopped_turn(&turn, &record, tokens_spent);
+                self.keep_stopped(&turn, stored).await;
+                Err(TurnError::Cancelled)
+            }
+            Err(error) => Err(error),
+        };
+        if let Some(audit) = &parts.audit {
+            let error_code = (parts.outcome_code)(&outcome);
+            audit.record(record.into_entry(&turn, &parts.engine, &outcome, error_code));
         }
         let last = match outcome {
             Ok(answer) => TurnEvent::Answered(Box::new(answer)),
-            Err(error) => TurnEvent::Failed(error),
+            Err(error) => {
+                summary = None;
+                TurnEvent::Failed(error)
+            }
         };
         let _ = events.send(last).await;
+        if let Some(work) = summary
+            && !parts.background.begin(work.run())
+        {
+            tracing::warn!(conversation_id = %turn.conversation_id, "too many summaries are being made; this one is left out");
+        }
     }
 
-    /// All stages; what it returns has been stored.
+    /// All stages up to the answer. `past` is filled with the conversation as soon as it is known.
     async fn answer(
         &self,
         turn: &Turn,
+        past: &mut Option<Conversation>,
         events: &EventSender,
         record: &mut TurnRecord,
     ) -> Result<Answer, TurnError> {
         let parts = self.parts.as_ref();
         record.enter(Stage::Understanding, events).await;
-        let conversation = parts
+        *past = parts
             .store
             .load(&turn.principal, turn.conversation_id)
             .await
             .map_err(|source| TurnError::Store { source })?;
-        let past = history::recent(conversation.as_ref(), parts.context_messages_max);
+        let past = past.as_ref();
+        let spent = past.map_or(0, Conversation::tokens_spent);
+        record.meter.begin_after(spent);
         let snapshot = parts
             .catalog
             .snapshot()
             .await
             .map_err(|source| TurnError::Database { source })?;
-
-        let mut answer = match &parts.engine {
+        match &parts.engine {
             Engine::Model(provider) => {
                 self.ask_model(turn, provider, past, &snapshot, events, record)
-                    .await?
+                    .await
             }
             Engine::Offline => {
                 self.ask_offline(turn, past, &snapshot, events, record)
-                    .await?
+                    .await
             }
-        };
-        answer.usage = record.usage;
-        answer.models.clone_from(&record.models);
-
-        record.enter(Stage::Storing, events).await;
-        let stored = store::stored_turn(turn, &answer, self.rows_budget());
-        parts
-            .store
-            .append(&turn.principal, turn.conversation_id, stored)
-            .await
-            .map_err(|source| TurnError::Store { source })?;
-        record.leave();
-        Ok(answer)
+        }
     }
 
-    /// A model writes the SQL, is told what was wrong with it a bounded number of times, and then
-    /// tells what the rows say.
-    async fn ask_model(
-        &self,
-        turn: &Turn,
-        provider: &Arc<dyn LlmProvider>,
-        past: &[StoredTurn],
-        snapshot: &Arc<Snapshot>,
-        events: &EventSender,
-        record: &mut TurnRecord,
-    ) -> Result<Answer, TurnError> {
-        let parts = self.parts.as_ref();
-        let mut generator = self.generator(turn, Arc::clone(provider), past, snapshot);
-        let mut repairs_left = parts.limits.repairs_max;
-        let mut stage = Stage::Generating;
-        record.enter(stage, events).await;
-        let (checked, result) = loop {
-            let watch = CallWatch {
-                events,
-                stage,
-                models: &mut record.models,
-            };
-            let generated = generator.ask(&mut record.usage, watch).await;
-            let generated = generated.map_err(|source| TurnError::Llm {
-                purpose: "sql",
-                source,
-            })?;
-            let (shortfall, objection) = match generated {
-                Generated::Refused => return Ok(declined(Shortfall::ModelRefused, String::new())),
-                Generated::Reply(ModelReply::Clarify(clarification)) => {
-                    return Ok(asked_back(clarification));
-                }
-                Generated::Reply(ModelReply::Cannot(reason)) => {
-                    return Ok(declined(Shortfall::NotAnswerable, reason));
-                }
-                Generated::Reply(ModelReply::Unreadable(problem)) => (
-                    Shortfall::ModelReplyInvalid,
-                    parts.prompts.repair_unreadable(problem),
-                ),
-                Generated::Reply(ModelReply::Sql(draft)) => {
-                    match self.attempt(turn, draft, snapshot, events, record).await? {
-                        Attempt::Ran(checked, result) => break (checked, result),
-                        Attempt::TimedOut => {
-                            return Ok(declined(Shortfall::QueryTimeout, String::new()));
-                        }
-                        Attempt::TooCostly(times) => (
-                            Shortfall::QueryTooCostly,
-                            parts.prompts.repair_costly(times),
-                        ),
-                        Attempt::Rejected(rejection) => (
-                            Shortfall::QueryRefused,
-                            parts.prompts.repair_rejected(rejection.reason()),
-                        ),
-                        Attempt::Failed(failure) => {
-                            (Shortfall::QueryFailed, failure.objection(&parts.prompts))
-                        }
-                    }
-                }
-            };
-            if repairs_left == 0 {
-                return Ok(declined(shortfall, String::new()));
-            }
-            repairs_left -= 1;
-            generator.object(objection);
-            stage = Stage::Repairing;
-            record.enter(stage, events).await;
-        };
-
-        record.enter(Stage::Narrating, events).await;
-        let subject = Subject {
-            question: turn.question.as_str(),
-            earlier: past.last().map(|turn| turn.question.as_str()),
-            sql: checked.as_str(),
-            result: &result,
-            today: &today(turn),
-            time_zone: TIME_ZONE,
-            reply_language: parts.reply_language.as_deref(),
-        };
-        let tokens_max = parts.limits.llm_output_tokens_max;
-        let budget = self.rows_budget();
-        let usage = &mut record.usage;
-        let watch = CallWatch {
-            events,
-            stage: Stage::Narrating,
-            models: &mut record.models,
-        };
-        let prose = narrate::narrate(
-            provider.as_ref(),
-            &parts.prompts,
-            &subject,
-            budget,
-            tokens_max,
-            usage,
-            watch,
-        );
-        let prose = prose.await.map_err(|source| TurnError::Llm {
-            purpose: "prose",
-            source,
-        })?;
-        let mut reply = prose.text;
-        let mut addition = String::new();
-        if reply.trim().is_empty() {
-            addition.push_str(&offline::narrate(subject.question, &result));
+    /// Keeps a turn, unless it was overtaken.
+    async fn store(&self, turn: &Turn, stored: StoredTurn) -> Result<(), StoreError> {
+        let store = self.parts.store.as_ref();
+        let (owner, id) = (&turn.principal, turn.conversation_id);
+        match turn.holder {
+            Some(holder) => store.append_as(owner, id, stored, holder).await,
+            None => store.append(owner, id, stored).await,
         }
-        addition.push_str(match prose.finish {
-            FinishReason::Complete => "",
-            FinishReason::TokensMax => "\n\n(The answer was cut off here: it was too long.)",
-            FinishReason::Refused(_) | FinishReason::Filtered => {
-                "\n\n(The model stopped here and declined to go on.)"
-            }
-        });
-        if !addition.is_empty() {
-            reply.push_str(&addition);
-            let _ = events.send(TurnEvent::Token(addition)).await;
-        }
-        Ok(answered(turn, reply, &checked, result, events).await)
     }
 
-    /// The engine without a model writes the SQL and the sentence.
-    async fn ask_offline(
-        &self,
-        turn: &Turn,
-        past: &[StoredTurn],
-        snapshot: &Arc<Snapshot>,
-        events: &EventSender,
-        record: &mut TurnRecord,
-    ) -> Result<Answer, TurnError> {
-        record.enter(Stage::Generating, events).await;
-        let question = turn.question.as_str();
-        let past: Vec<PastTurn<'_>> = past
-            .iter()
-            .map(|turn| PastTurn {
-                question: &turn.question,
-                sql: turn.sql.as_deref(),
-            })
-            .collect();
-        let (draft, assumptions) =
-            match offline::draft(question, &past, snapshot, turn.asked_at.date_naive()) {
-                Draft::Sql { sql, assumptions } => (sql, assumptions),
-                Draft::Cannot {
-                    reason,
-                    suggestions,
-                } => {
-                    let mut answer = declined(Shortfall::NotAnswerable, reason);
-                    if !suggestions.is_empty() {
-                        answer.reply.push_str("\n\nYou could ask:\n");
-                        answer.reply.extend(
-                            suggestions
-                                .iter()
-                                .map(|suggestion| format!("\n- {suggestion}")),
-                        );
-                    }
-                    return Ok(answer);
-                }
-            };
-        let (checked, result) = match self.attempt(turn, draft, snapshot, events, record).await? {
-            Attempt::Ran(checked, result) => (checked, result),
-            Attempt::Rejected(_) => return Ok(declined(Shortfall::QueryRefused, String::new())),
-            Attempt::Failed(_) => return Ok(declined(Shortfall::QueryFailed, String::new())),
-            Attempt::TooCostly(_) => return Ok(declined(Shortfall::QueryTooCostly, String::new())),
-            Attempt::TimedOut => return Ok(declined(Shortfall::QueryTimeout, String::new())),
-        };
-        record.enter(Stage::Narrating, events).await;
-        let reply = offline::narrate(question, &result);
-        for word in reply.split_inclusive(' ') {
-            let _ = events.send(TurnEvent::Token(word.to_owned())).await;
-        }
-        let mut answer = answered(turn, reply, &checked, result, events).await;
-        answer.evidence.warnings.splice(0..0, assumptions);
-        Ok(answer)
-    }
-
-    /// One draft through the guard and, if it passes, through PostgreSQL.
-    async fn attempt(
-        &self,
-        turn: &Turn,
-        draft: DraftSql,
-        snapshot: &Arc<Snapshot>,
-        events: &EventSender,
-        record: &mut TurnRecord,
-    ) -> Result<Attempt, TurnError> {
-        record.enter(Stage::Checking, events).await;
-        let checked = match self
-            .parts
-            .checker
-            .check(draft.clone(), Arc::clone(snapshot))
-            .await
-        {
-            Ok(checked) => checked,
-            Err(rejection) => {
-                record.refused(draft.as_str().to_owned(), &rejection);
-                return Ok(Attempt::Rejected(rejection));
-            }
-        };
-        record.allowed(&checked);
-        let _ = events
-            .send(TurnEvent::Sql(checked.as_str().to_owned()))
-            .await;
-        record.enter(Stage::Executing, events).await;
-        let attempt =
-            execute::execute(&self.parts.pool, checked, &self.parts.limits, &turn.cancel).await?;
-        if let Attempt::Ran(_, result) = &attempt {
-            record.ran(result);
-        }
-        Ok(attempt)
-    }
-
-    fn generator(
-        &self,
-        turn: &Turn,
-        provider: Arc<dyn LlmProvider>,
-        past: &[StoredTurn],
-        snapshot: &Snapshot,
-    ) -> Generator {
-        let parts = self.parts.as_ref();
-        let question = turn.question.as_str();
-        let earlier: Vec<&str> = past.iter().map(|turn| turn.question.as_str()).collect();
-        let tokens_max = parts.limits.schema_context_tokens_max;
-        let schema = schema_context::schema_context(snapshot, question, &earlier, tokens_max);
-        // The stable part must not change with the question, or no provider's cache ever hits.
-        let (stable, chosen) = match schema.is_whole {
-            true => (schema.text.as_str(), None),
-            false => (
-                "(too many tables to list: those that matter come with each question)",
-                Some(schema.text.as_str()),
+    /// Keeps a turn that was stopped. Where that fails the turn is forgotten: nobody was told that it is kept.
+    async fn keep_stopped(&self, turn: &Turn, stored: StoredTurn) {
+        match tokio::time::timeout(STOPPED_STORE_TIMEOUT, self.store(turn, stored)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(
+                request_id = %turn.request_id,
+                error = &error as &dyn std::error::Error,
+                "a stopped turn could not be kept"
             ),
+            Err(_) => tracing::warn!(
+                request_id = %turn.request_id,
+                "a stopped turn could not be kept in time"
+            ),
+        }
+    }
+
+    /// The summary that has to be made once `newest` is kept, if it makes one due.
+    fn summary_work(
+        &self,
+        turn: &Turn,
+        past: Option<Conversation>,
+        newest: &StoredTurn,
+        record: &TurnRecord,
+    ) -> Option<SummaryWork> {
+        let parts = self.parts.as_ref();
+        let Engine::Model(provider) = &parts.engine else {
+            return None;
         };
-        let server_version = (snapshot.server_version_num / 10_000).to_string();
-        let system = parts.prompts.sql_system(&server_version, stable);
-        let mut messages = history::messages(past);
-        let text = parts
-            .prompts
-            .sql_question(question, chosen, &today(turn), TIME_ZONE);
-        messages.push(LlmMessage {
-            role: LlmRole::User,
-            text,
-        });
-        let cache_key = format!(
-            "db-chat-{}",
-            snapshot.fingerprint.chars().take(32).collect::<String>()
-        );
-        Generator::new(
-            provider,
-            system,
-            cache_key,
-            messages,
-            parts.limits.llm_output_tokens_max,
-        )
+        let budget = self.history_budget();
+        let turns = summary::due(past.as_ref(), newest, budget)?;
+        let mut meter = Meter::new(Arc::clone(&parts.prices), &parts.limits);
+        let spent = past.as_ref().map_or(0, Conversation::tokens_spent);
+        meter.begin_after(spent.saturating_add(record.meter.usage().tokens.total()));
+        Some(SummaryWork {
+            provider: Arc::clone(provider),
+            store: Arc::clone(&parts.store),
+            prompts: parts.prompts.clone(),
+            owner: turn.principal.clone(),
+            conversation_id: turn.conversation_id,
+            previous: past.and_then(|conversation| conversation.summary),
+            turns,
+            budget,
+            tokens_max: parts.limits.summary_tokens_max,
+            output_tokens_max: parts.limits.llm_output_tokens_max,
+            meter,
+        })
+    }
+
+    fn history_budget(&self) -> HistoryBudget {
+        HistoryBudget {
+            turns_max: self.parts.context_messages_max / 2,
+            tokens_max: self.parts.limits.history_tokens_max,
+        }
     }
 
     fn rows_budget(&self) -> RowsBudget {
@@ -448,71 +300,5 @@ impl Pipeline {
             rows_max: limits.model_rows_max,
             bytes_max: limits.model_rows_bytes_max,
         }
-    }
-}
-
-fn today(turn: &Turn) -> String {
-    turn.asked_at.date_naive().to_string()
-}
-
-/// The answer to a question whose query ran; tells the whole prose on the way.
-async fn answered(
-    turn: &Turn,
-    reply: String,
-    checked: &CheckedSql,
-    result: ResultSet,
-    events: &EventSender,
-) -> Answer {
-    let _ = events.send(TurnEvent::ProseEnd(reply.clone())).await;
-    let evidence = evidence::gather(turn.question.as_str(), checked, &result, &reply);
-    Answer {
-        reply,
-        sql: Some(checked.as_str().to_owned()),
-        result: Some(result),
-        evidence,
-        ..Answer::default()
-    }
-}
-
-fn asked_back(clarification: Clarification) -> Answer {
-    Answer {
-        reply: clarification.question.clone(),
-        clarification: Some(clarification),
-        ..Answer::default()
-    }
-}
-
-/// A polite no. `reason` is the model's or the engine's own, where it gave one.
-fn declined(shortfall: Shortfall, reason: String) -> Answer {
-    let standard = match shortfall {
-        Shortfall::NotAnswerable => "I cannot answer that from the data that I may read.",
-        Shortfall::QueryRefused => {
-            "I cannot answer that: the query it takes is not among those that I may run. Try to ask in another way."
-        }
-        Shortfall::QueryFailed => {
-            "I could not write a query for that which the database accepts. Try to ask in another way."
-        }
-        Shortfall::QueryTooCostly => {
-            "The query for that would be too much work for the database. Ask for less at once, for example for a shorter period."
-        }
-        Shortfall::QueryTimeout => {
-            "The query for that takes too long. Ask for less at once, for example for a shorter period."
-        }
-        Shortfall::ModelRefused => {
-            "The model declined to work on that question. Try to ask in another way."
-        }
-        Shortfall::ModelReplyInvalid => {
-            "I could not make a query out of that question. Try to ask in another way."
-        }
-    };
-    let reply = if reason.is_empty() {
-        standard.to_owned()
-    } else {
-        reason
-    };
-    Answer {
-        reply,
-        shortfall: Some(shortfall),
-        ..Answer::default()
     }
 }

@@ -2,12 +2,13 @@
 
 use minijinja::context;
 
-use super::call::{CallWatch, Reply, call};
+use super::call::{CallError, CallWatch, Reply, call};
 use super::event::TurnEvent;
+use super::pinned::Pinned;
 use super::prompts::Prompts;
+use super::record::TurnRecord;
 use crate::domain::result::ResultSet;
-use crate::domain::usage::TokenUsage;
-use crate::llm::{LlmError, LlmMessage, LlmProvider, LlmRequest, LlmRole};
+use crate::llm::{LlmMessage, LlmProvider, LlmRequest, LlmRole};
 
 /// What the prose is about.
 pub(super) struct Subject<'a> {
@@ -15,16 +16,14 @@ pub(super) struct Subject<'a> {
     pub(super) question: &'a str,
     /// The question before it, for follow-ups.
     pub(super) earlier: Option<&'a str>,
+    /// Whether that one was stopped before it was answered.
+    pub(super) earlier_stopped: bool,
     /// The SQL that ran.
     pub(super) sql: &'a str,
     /// The whole result; only a bounded part goes out.
     pub(super) result: &'a ResultSet,
-    /// Today's date, `YYYY-MM-DD`.
-    pub(super) today: &'a str,
-    /// The time zone of that date.
-    pub(super) time_zone: &'a str,
-    /// The language to answer in; `None`: the question's own.
-    pub(super) reply_language: Option<&'a str>,
+    /// Day, zone and language.
+    pub(super) pinned: &'a Pinned,
 }
 
 /// How much of a result may leave for the model.
@@ -36,21 +35,22 @@ pub(super) struct RowsBudget {
     pub(super) bytes_max: usize,
 }
 
-/// Asks the model for the prose and sends each piece as a token event as it arrives.
+/// Asks the model for the prose, sends each piece as a token event as it arrives, and notes what was said.
 pub(super) async fn narrate(
     provider: &dyn LlmProvider,
     prompts: &Prompts,
     subject: &Subject<'_>,
     budget: RowsBudget,
     output_tokens_max: u32,
-    usage: &mut TokenUsage,
+    record: &mut TurnRecord,
     watch: CallWatch<'_>,
-) -> Result<Reply, LlmError> {
+) -> Result<Reply, CallError> {
     let events = watch.events;
     let (rows, shown_count) = render_rows(subject.result, budget);
     let text = prompts.prose_question(&context! {
-        question => subject.question, earlier => subject.earlier, sql => subject.sql, today => subject.today,
-        time_zone => subject.time_zone, reply_language => subject.reply_language,
+        question => subject.question, earlier => subject.earlier, earlier_stopped => subject.earlier_stopped,
+        sql => subject.sql, today => subject.pinned.today.as_str(), time_zone => subject.pinned.time_zone,
+        reply_language => subject.pinned.reply_language.as_deref(),
         row_count => subject.result.rows.len(), truncated => subject.result.truncation.is_some(), shown_count, rows,
     });
     let request = LlmRequest {
@@ -62,9 +62,13 @@ pub(super) async fn narrate(
         }],
         output_tokens_max,
     };
-    call(provider, request, usage, watch, |piece| async {
-        // A reader that is gone does not stop the turn; only its cancellation token does.
-        let _ = events.send(TurnEvent::Token(piece)).await;
+    let TurnRecord { meter, said, .. } = record;
+    call(provider, request, meter, Some(watch), |piece| {
+        said.push_str(&piece);
+        async {
+            // A reader that is gone does not stop the turn; only its cancellation token does.
+            let _ = events.send(TurnEvent::Token(piece)).await;
+        }
     })
     .await
 }

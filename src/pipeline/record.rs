@@ -1,12 +1,12 @@
-//! What one turn leaves in the audit log, gathered stage by stage.
+//! What one turn leaves behind however it ends, gathered stage by stage: for the audit log, and for the conversation where it is stopped.
 
 use std::time::{Duration, Instant};
 
 use super::error::TurnError;
 use super::event::{Answer, EventSender, Stage, TurnEvent};
+use super::meter::Meter;
 use super::{Engine, Turn};
 use crate::domain::result::ResultSet;
-use crate::domain::usage::{ModelName, TokenUsage};
 use crate::guard::{CheckedSql, Rejection};
 use crate::state::AuditEntry;
 use crate::state::audit::{AuditOutcome, AuditVerdict};
@@ -14,10 +14,10 @@ use crate::state::audit::{AuditOutcome, AuditVerdict};
 /// The record of a turn that is under way.
 #[derive(Debug)]
 pub(super) struct TurnRecord {
-    /// What the model calls have cost so far.
-    pub(super) usage: TokenUsage,
-    /// Who answered them, in the order in which they first did.
-    pub(super) models: Vec<ModelName>,
+    /// Counts the model calls.
+    pub(super) meter: Meter,
+    /// What the person has been told so far.
+    pub(super) said: String,
     began: Instant,
     sql: Option<String>,
     verdict: Option<AuditVerdict>,
@@ -29,10 +29,10 @@ pub(super) struct TurnRecord {
 
 impl TurnRecord {
     /// Begins with the clock.
-    pub(super) fn begin() -> Self {
+    pub(super) fn begin(meter: Meter) -> Self {
         Self {
-            usage: TokenUsage::default(),
-            models: Vec::new(),
+            meter,
+            said: String::new(),
             began: Instant::now(),
             sql: None,
             verdict: None,
@@ -72,6 +72,13 @@ impl TurnRecord {
         });
     }
 
+    /// The last query that passed the guard, if the last one did.
+    pub(super) fn allowed_sql(&self) -> Option<&str> {
+        self.sql
+            .as_deref()
+            .filter(|_| self.verdict == Some(AuditVerdict::Allowed))
+    }
+
     /// The query gave these rows.
     pub(super) fn ran(&mut self, result: &ResultSet) {
         self.row_count = Some(result.rows.len());
@@ -95,7 +102,8 @@ impl TurnRecord {
         error_code: Option<&'static str>,
     ) -> AuditEntry {
         self.leave();
-        let (provider, model) = match (self.models.pop(), engine) {
+        let mut usage = self.meter.usage();
+        let (provider, model) = match (usage.models.pop(), engine) {
             // A fallback may have answered.
             (Some(name), _) => (name.provider.to_owned(), name.model),
             (None, Engine::Model(provider)) => {
@@ -118,7 +126,7 @@ impl TurnRecord {
             stages: self.stages,
             provider,
             model,
-            usage: self.usage,
+            usage: usage.tokens,
             outcome: match outcome {
                 Ok(answer) if answer.clarification.is_some() => AuditOutcome::Clarified,
                 Ok(answer) if answer.shortfall.is_some() => AuditOutcome::Declined,

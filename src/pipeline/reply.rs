@@ -21,9 +21,13 @@ pub(super) enum ModelReply {
 /// More options than this are not shown.
 const OPTIONS_MAX: usize = 4;
 
-/// Reads a reply. A marker at its beginning decides; then exactly one SQL fence; then a bare query.
+/// Characters of one option. An option is a pick, which is asked as the next question; a longer one is an explanation.
+const OPTION_CHARS_MAX: usize = 200;
+
+/// Reads a reply. A marker at its beginning decides; then exactly one SQL fence; then a bare query, alone or as the only
+/// one among chatter; then a marker on a line of its own.
 pub(super) fn read(text: &str) -> ModelReply {
-    let text = text.trim();
+    let text = without_thinking(text).trim();
     if text.is_empty() {
         return ModelReply::Unreadable("was empty");
     }
@@ -44,8 +48,48 @@ pub(super) fn read(text: &str) -> ModelReply {
         [] if fences.is_empty() && starts_like_a_query(text) => {
             ModelReply::Sql(DraftSql::new(text))
         }
-        [] => marker_on_a_line(text).unwrap_or(ModelReply::Unreadable("held no query")),
+        [] => match marker_on_a_line(text) {
+            Some(reply) => reply,
+            None => query_among_chatter(text),
+        },
         [_] => ModelReply::Unreadable("held an empty query"),
+        _ => ModelReply::Unreadable("held more than one query"),
+    }
+}
+
+/// The text behind the thinking that some servers leave in the words of the model.
+fn without_thinking(text: &str) -> &str {
+    let Some(thinking) = text.trim_start().strip_prefix("<think>") else {
+        return text;
+    };
+    // Without an end there is nothing behind it.
+    thinking
+        .split_once("</think>")
+        .map_or("", |(_, reply)| reply)
+}
+
+/// The only query that begins a line and ends with a semicolon or a blank line.
+fn query_among_chatter(text: &str) -> ModelReply {
+    let mut queries: Vec<String> = Vec::new();
+    let mut is_open = false;
+    for line in text.lines() {
+        let line = marked(line, "SQL:").unwrap_or(line);
+        if is_open && !line.trim().is_empty() {
+            if let Some(query) = queries.last_mut() {
+                query.push('\n');
+                query.push_str(line);
+            }
+        } else {
+            is_open = !is_open && starts_like_a_query(line);
+            if is_open {
+                queries.push(line.to_owned());
+            }
+        }
+        is_open &= !line.trim_end().ends_with(';');
+    }
+    match queries.as_slice() {
+        [query] => ModelReply::Sql(DraftSql::new(query.trim())),
+        [] => ModelReply::Unreadable("held no query"),
         _ => ModelReply::Unreadable("held more than one query"),
     }
 }
@@ -156,8 +200,11 @@ fn marker_on_a_line(text: &str) -> Option<ModelReply> {
 fn clarification(text: &str) -> ModelReply {
     let mut question = Vec::new();
     let mut options = Vec::new();
-    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+    let is_worded = |line: &&str| !line.is_empty() && !line.starts_with("```");
+    for line in text.lines().map(str::trim).filter(is_worded) {
         match option_of(line) {
+            Some(option) if option.chars().count() > OPTION_CHARS_MAX => {}
+            Some(option) if options.iter().any(|known| known == option) => {}
             Some(option) => options.push(option.to_owned()),
             None if options.is_empty() => question.push(line),
             None => {}
@@ -183,7 +230,7 @@ fn option_of(line: &str) -> Option<&str> {
         (number.len() == 1 && number.bytes().all(|byte| byte.is_ascii_digit())).then_some(rest)
     };
     rest.or_else(numbered)
-        .map(str::trim)
+        .map(|option| option.trim().trim_matches('*').trim())
         .filter(|option| !option.is_empty())
 }
 
@@ -274,6 +321,49 @@ mod tests {
         check(
             "CLARIFY:\n- 2025",
             &ModelReply::Unreadable("asked no question"),
+        );
+    }
+
+    #[test]
+    fn a_small_model_may_chat_think_and_fence_as_it_likes() {
+        check(
+            "Sure! Here is the query:\nSELECT count(*)\nFROM t;\nIt counts rows.",
+            &sql("SELECT count(*)\nFROM t;"),
+        );
+        check(
+            "To count them, try this.\n\nSELECT count(*) FROM t\n\nI hope it helps.",
+            &sql("SELECT count(*) FROM t"),
+        );
+        check(
+            "SQL: SELECT count(*) FROM t",
+            &sql("SELECT count(*) FROM t"),
+        );
+        check(
+            "<think>\nSELECT 2 or not?\n```sql\nSELECT 3\n```\n</think>\n\n```sql\nSELECT 1\n```",
+            &sql("SELECT 1"),
+        );
+        check("<think>and on", &ModelReply::Unreadable("was empty"));
+        check(
+            "This:\nSELECT count(*) FROM t;\nor that:\nSELECT max(n) FROM t;",
+            &ModelReply::Unreadable("held more than one query"),
+        );
+        check(
+            "```\nCANNOT: no such data\n```",
+            &ModelReply::Cannot("no such data".to_owned()),
+        );
+        check(
+            "```\nCLARIFY: Which year?\n```",
+            &ModelReply::Clarify(Clarification {
+                question: "Which year?".to_owned(),
+                options: Vec::new(),
+            }),
+        );
+        check(
+            &format!("CLARIFY: Which?\n- **a**\n- a\n- {}\n- b", "x".repeat(201)),
+            &ModelReply::Clarify(Clarification {
+                question: "Which?".to_owned(),
+                options: vec!["a".to_owned(), "b".to_owned()],
+            }),
         );
     }
 

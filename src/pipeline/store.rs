@@ -3,11 +3,17 @@
 use super::Turn;
 use super::event::Answer;
 use super::narrate::RowsBudget;
+use super::record::TurnRecord;
 use crate::domain::conversation::{StoredTurn, TurnOutcome};
 use crate::domain::result::{ResultSet, Truncation};
 
-/// What the conversation keeps of an answered turn.
-pub(super) fn stored_turn(turn: &Turn, answer: &Answer, budget: RowsBudget) -> StoredTurn {
+/// What the conversation keeps of an answered turn; `tokens_spent` is what it has cost with it.
+pub(super) fn stored_turn(
+    turn: &Turn,
+    answer: &Answer,
+    budget: RowsBudget,
+    tokens_spent: u64,
+) -> StoredTurn {
     let outcome = match (&answer.clarification, answer.shortfall) {
         (Some(_), _) => TurnOutcome::Clarified,
         (None, Some(_)) => TurnOutcome::Declined,
@@ -21,6 +27,27 @@ pub(super) fn stored_turn(turn: &Turn, answer: &Answer, budget: RowsBudget) -> S
         result: answer.result.as_ref().map(|result| bounded(result, budget)),
         reply: answer.reply.clone(),
         outcome,
+        options: answer
+            .clarification
+            .as_ref()
+            .map(|clarification| clarification.options.clone())
+            .unwrap_or_default(),
+        tokens_spent,
+    }
+}
+
+/// What it keeps of a turn that was stopped: what had been asked, run and said by then.
+pub(super) fn stopped_turn(turn: &Turn, record: &TurnRecord, tokens_spent: u64) -> StoredTurn {
+    StoredTurn {
+        request_id: turn.request_id.clone(),
+        asked_at: turn.asked_at,
+        question: turn.question.as_str().to_owned(),
+        sql: record.allowed_sql().map(str::to_owned),
+        result: None,
+        reply: record.said.clone(),
+        outcome: TurnOutcome::Stopped,
+        options: Vec::new(),
+        tokens_spent,
     }
 }
 

@@ -32,6 +32,9 @@ pub struct AnswerBody {
     /// Present when the question has no answer although nothing failed: the code that says why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<super::error_code::ErrorCode>,
+    /// Up to three questions that could follow; absent where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub suggestions: Vec<String>,
     /// Present when the reply asks the person something.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clarification: Option<ClarificationBody>,
@@ -90,4 +93,19 @@ pub struct UsageBody {
     pub output_tokens: Option<u64>,
     /// The models that answered, each as `provider:model`, in the order in which they first did.
     pub models: Vec<String>,
+    /// Present and true where a counter is a guess by the length of the texts, because a server did not count.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
+    /// Present where the operator has given the prices of all models that were called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<CostBody>,
+}
+
+/// An amount of money.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct CostBody {
+    /// How much, to a billionth.
+    pub amount: f64,
+    /// ISO 4217: `USD`.
+    pub currency: &'static str,
 }

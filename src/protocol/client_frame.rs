@@ -14,11 +14,15 @@ pub enum ClientFrame {
     Cancel {
         /// Which one.
         request_id: String,
+        /// Its conversation, where the client says it.
+        conversation_id: Option<String>,
     },
     /// Takes up the frames of a question on a new connection.
     Resume {
         /// Which one.
         request_id: String,
+        /// Its conversation, where the client says it.
+        conversation_id: Option<String>,
         /// The last `seq` that the client has.
         after: u64,
     },
@@ -148,9 +152,11 @@ impl Fields {
             None | Some("query") => self.query().map(ClientFrame::Query),
             Some("cancel") => Ok(ClientFrame::Cancel {
                 request_id: self.required_request_id()?,
+                conversation_id: self.conversation_id()?,
             }),
             Some("resume") => Ok(ClientFrame::Resume {
                 request_id: self.required_request_id()?,
+                conversation_id: self.conversation_id()?,
                 after: self.after()?,
             }),
             Some(_) => Err(FrameFault::UnknownType),
@@ -160,7 +166,7 @@ impl Fields {
     fn query(&mut self) -> Result<QueryFrame, FrameFault> {
         Ok(QueryFrame {
             query: text("query", self.query.take())?,
-            conversation_id: text("conversation_id", self.conversation_id.take())?,
+            conversation_id: self.conversation_id()?,
             request_id: self.request_id()?,
             stream: match self.stream.take() {
                 None => true,
@@ -177,6 +183,10 @@ impl Fields {
 
     fn request_id(&self) -> Result<Option<String>, FrameFault> {
         text("request_id", self.request_id.clone())
+    }
+
+    fn conversation_id(&mut self) -> Result<Option<String>, FrameFault> {
+        text("conversation_id", self.conversation_id.take())
     }
 
     fn required_request_id(&self) -> Result<String, FrameFault> {
@@ -238,13 +248,17 @@ mod tests {
         assert_eq!(
             ClientFrame::parse(r#"{"type":"cancel","request_id":"a"}"#),
             Ok(ClientFrame::Cancel {
-                request_id: "a".to_owned()
+                request_id: "a".to_owned(),
+                conversation_id: None
             })
         );
         assert_eq!(
-            ClientFrame::parse(r#"{"type":"resume","request_id":"a","after":17}"#),
+            ClientFrame::parse(
+                r#"{"type":"resume","request_id":"a","conversation_id":"c","after":17}"#
+            ),
             Ok(ClientFrame::Resume {
                 request_id: "a".to_owned(),
+                conversation_id: Some("c".to_owned()),
                 after: 17
             })
         );

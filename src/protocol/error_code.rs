@@ -57,6 +57,8 @@ pub enum ErrorCode {
     ConversationNotFound,
     /// No such question is being answered.
     RequestNotFound,
+    /// Ratings are not kept here.
+    FeedbackOff,
     /// Too many questions are in flight on this connection.
     TooManyQuestions,
     /// Too many connections are open.
@@ -87,6 +89,10 @@ pub enum ErrorCode {
     ProviderBusy,
     /// The model declined for safety reasons of its own.
     ModelRefused,
+    /// The question has cost as many tokens as one may.
+    TurnBudgetExceeded,
+    /// The conversation has cost as many tokens as one may.
+    ConversationBudgetExceeded,
 
     // The question's outcome (in `error` of an answer).
     /// The question cannot be answered from this database.
@@ -144,6 +150,7 @@ impl ErrorCode {
         Self::HostNotAllowed,
         Self::ConversationNotFound,
         Self::RequestNotFound,
+        Self::FeedbackOff,
         Self::TooManyQuestions,
         Self::TooManyConnections,
         Self::RateLimited,
@@ -158,6 +165,8 @@ impl ErrorCode {
         Self::ProviderTimeout,
         Self::ProviderBusy,
         Self::ModelRefused,
+        Self::TurnBudgetExceeded,
+        Self::ConversationBudgetExceeded,
         Self::NotAnswerable,
         Self::QueryRefused,
         Self::QueryFailed,
@@ -199,6 +208,7 @@ impl ErrorCode {
             Self::HostNotAllowed => "host_not_allowed",
             Self::ConversationNotFound => "conversation_not_found",
             Self::RequestNotFound => "request_not_found",
+            Self::FeedbackOff => "feedback_off",
             Self::TooManyQuestions => "too_many_questions",
             Self::TooManyConnections => "too_many_connections",
             Self::RateLimited => "rate_limited",
@@ -213,6 +223,8 @@ impl ErrorCode {
             Self::ProviderTimeout => "provider_timeout",
             Self::ProviderBusy => "provider_busy",
             Self::ModelRefused => "model_refused",
+            Self::TurnBudgetExceeded => "turn_budget_exceeded",
+            Self::ConversationBudgetExceeded => "conversation_budget_exceeded",
             Self::NotAnswerable => "not_answerable",
             Self::QueryRefused => "query_refused",
             Self::QueryFailed => "query_failed",

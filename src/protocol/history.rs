@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::answer::ColumnBody;
+use super::answer::{ClarificationBody, ColumnBody};
 
 /// A conversation.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -15,6 +15,9 @@ pub struct ConversationBody {
     pub title: String,
     /// Oldest first.
     pub turns: Vec<TurnBody>,
+    /// What a model is told of the older turns, where they outgrew what it is given word for word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summary: Option<String>,
 }
 
 /// One question with what was answered. Rows are the first ones only, as many as the store keeps.
@@ -36,8 +39,11 @@ pub struct TurnBody {
     pub rows: Vec<Vec<Value>>,
     /// Whether rows or parts of cells are missing.
     pub truncated: bool,
-    /// `answered`, `clarified` or `declined`.
+    /// `answered`, `clarified`, `declined` or `stopped`; the `reply` of a stopped one is what had been said by then.
     pub outcome: &'static str,
+    /// Present when the reply asks the person something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clarification: Option<ClarificationBody>,
 }
 
 /// The body of `GET /api/chat/conversations/`.

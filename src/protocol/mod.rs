@@ -6,6 +6,7 @@ pub mod answer;
 pub mod client_frame;
 pub mod close_code;
 pub mod error_code;
+pub mod feedback;
 pub mod history;
 pub mod http_body;
 pub mod json_schema;

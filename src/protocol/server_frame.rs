@@ -19,6 +19,9 @@ pub enum ServerFrame {
         stage: &'static str,
         /// The same for a person.
         message: &'static str,
+        /// On connect: whether ratings of answers are kept. Absent where they are not.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        feedback: bool,
     },
     /// The query passed the guard and is about to run.
     Sql {

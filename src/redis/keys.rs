@@ -5,7 +5,7 @@
 
 use ring::digest;
 
-use crate::domain::ids::ConversationId;
+use crate::domain::ids::{ConversationId, RequestId, TurnId};
 use crate::domain::principal::Principal;
 
 /// Makes keys under one prefix.
@@ -26,7 +26,96 @@ impl Keys {
     /// A list: the turns of one conversation, oldest first, each as `conversations::codec` writes it.
     #[must_use]
     pub fn turns(&self, id: ConversationId) -> String {
-        format!("{}conversation:{{{id}}}:turns", self.prefix)
+        self.conversation(id, "turns")
+    }
+
+    /// A text with a short life: the turn that runs in the conversation.
+    #[must_use]
+    pub fn conversation_lock(&self, id: ConversationId) -> String {
+        self.conversation(id, "lock")
+    }
+
+    /// A text: the turn that ran last; whoever finds another one here may not write any more.
+    #[must_use]
+    pub fn conversation_holder(&self, id: ConversationId) -> String {
+        self.conversation(id, "holder")
+    }
+
+    /// A sorted set: the turns that wait, by when they came.
+    #[must_use]
+    pub fn conversation_line(&self, id: ConversationId) -> String {
+        self.conversation(id, "line")
+    }
+
+    /// A sorted set: the same turns, by when they count as gone.
+    #[must_use]
+    pub fn conversation_line_heard(&self, id: ConversationId) -> String {
+        self.conversation(id, "line-heard")
+    }
+
+    /// A stream: the frames of a turn, each under its number.
+    #[must_use]
+    pub fn turn_frames(&self, conversation: ConversationId, turn: TurnId) -> String {
+        self.turn(conversation, turn, "frames")
+    }
+
+    /// A text with a short life: the instance that runs the turn.
+    #[must_use]
+    pub fn turn_lease(&self, conversation: ConversationId, turn: TurnId) -> String {
+        self.turn(conversation, turn, "lease")
+    }
+
+    /// A mark with a short life: somebody follows the turn on another instance.
+    #[must_use]
+    pub fn turn_followers(&self, conversation: ConversationId, turn: TurnId) -> String {
+        self.turn(conversation, turn, "followers")
+    }
+
+    /// A mark: the turn is to be stopped.
+    #[must_use]
+    pub fn turn_cancel(&self, conversation: ConversationId, turn: TurnId) -> String {
+        self.turn(conversation, turn, "cancel")
+    }
+
+    /// A sorted set: the turns that a principal calls by this request id, by when they came. The length stands in front of
+    /// the principal, so that no two pairs make one text.
+    #[must_use]
+    pub fn turn_names(&self, principal: &Principal, request_id: &RequestId) -> String {
+        let principal = principal.as_str();
+        let length = principal.len();
+        format!("{}request:{length}:{principal}:{request_id}", self.prefix)
+    }
+
+    /// A text: since when Redis has had what it has.
+    #[must_use]
+    pub fn turns_age(&self) -> String {
+        format!("{}turns:since", self.prefix)
+    }
+
+    /// A mark: Redis knows the instance.
+    #[must_use]
+    pub fn instance_mark(&self, instance: &str) -> String {
+        format!("{}instance:{{{instance}}}:mark", self.prefix)
+    }
+
+    /// A list: what others ask of the instance.
+    #[must_use]
+    pub fn instance_inbox(&self, instance: &str) -> String {
+        format!("{}instance:{{{instance}}}:inbox", self.prefix)
+    }
+
+    fn conversation(&self, id: ConversationId, what: &str) -> String {
+        format!("{}conversation:{{{id}}}:{what}", self.prefix)
+    }
+
+    fn turn(&self, conversation: ConversationId, turn: TurnId, what: &str) -> String {
+        self.conversation(conversation, &format!("turn:{turn}:{what}"))
+    }
+
+    /// A string: the summary of its older turns, as `conversations::codec` writes it. Lives as long as the turns.
+    #[must_use]
+    pub fn summary(&self, id: ConversationId) -> String {
+        format!("{}conversation:{{{id}}}:summary", self.prefix)
     }
 
     /// A hash beside the turns: `owner` as [`Keys::owner`] writes it, `title`, `created_at` and `updated_at` (ms).

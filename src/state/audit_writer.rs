@@ -8,13 +8,12 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::Object;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::audit::{AuditEntry, AuditOutcome, AuditVerdict, Condition};
-use super::database::StateDatabase;
+use super::database::{StateDatabase, storable, within_deadline};
 use super::error::StateError;
 
 /// Tries for one row. With the pauses between them they outlast a restart of PostgreSQL.
@@ -23,15 +22,9 @@ const ATTEMPTS_MAX: u32 = 6;
 /// The pause after the first failed try; doubled after each: 6 s in all.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
-/// For one statement.
-const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// While the database does not take rows and there are none to write, how often to look: an instance
 /// that is taken out of service for this gets no more turns, and would never learn that all is well.
 const PROBE_INTERVAL: Duration = Duration::from_secs(2);
-
-/// Bytes kept of one text. Longer than what the guard takes for a query; bounds the queue's memory.
-const TEXT_BYTES_MAX: usize = 65_536;
 
 const INSERT: &str = "INSERT INTO db_chat.audit_log (\
     id, asked_at, principal, client_address, request_id, conversation_id, question, sql, \
@@ -180,29 +173,6 @@ impl AuditWriter {
     }
 }
 
-/// Runs a statement; a connection on which it failed or hung is closed, not used again.
-async fn within_deadline<T>(
-    connection: Object,
-    statement: impl AsyncFnOnce(&Object) -> Result<T, tokio_postgres::Error>,
-) -> Result<T, StateError> {
-    let failure = match tokio::time::timeout(STATEMENT_TIMEOUT, statement(&connection)).await {
-        Ok(Ok(value)) => return Ok(value),
-        Ok(Err(error)) => StateError::of_driver("write", error),
-        Err(elapsed) => StateError::Unavailable {
-            operation: "write",
-            source: elapsed.into(),
-        },
-    };
-    drop(Object::take(connection));
-    Err(failure)
-}
-
-/// A text as PostgreSQL can take it: no NUL character, and not longer than [`TEXT_BYTES_MAX`].
-fn storable(text: &str) -> String {
-    let end = text.floor_char_boundary(TEXT_BYTES_MAX);
-    text.get(..end).unwrap_or(text).replace('\0', "\u{fffd}")
-}
-
 fn count<N: TryInto<i64>>(number: N) -> i64 {
     number.try_into().unwrap_or(i64::MAX)
 }
@@ -238,13 +208,5 @@ mod tests {
         let expected = serde_json::json!({"checking": 2, "generating": 1_000});
         assert_eq!(stages_ms(&stages), expected);
         assert_eq!(stages_ms(&[]), serde_json::json!({}));
-    }
-
-    #[test]
-    fn texts_are_made_storable_without_breaking_a_character() {
-        assert_eq!(storable("a\0b"), "a\u{fffd}b");
-        let long = format!("{}ü", "x".repeat(TEXT_BYTES_MAX - 1));
-        assert_eq!(storable(&long).len(), TEXT_BYTES_MAX - 1);
-        assert_eq!(storable(&long[1..]), long[1..]);
     }
 }

@@ -22,6 +22,12 @@ const CONNECTIONS_MAX: usize = 2;
 /// How long to wait for a connection, made anew or given back.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// For one statement.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Bytes kept of one text. Longer than what the guard takes for a query; bounds the audit log's queue.
+const TEXT_BYTES_MAX: usize = 65_536;
+
 /// What operators see in `pg_stat_activity`.
 const APPLICATION_NAME: &str = "db-chat state";
 
@@ -105,5 +111,41 @@ impl StateDatabase {
                 source: error.into(),
             },
         })
+    }
+}
+
+/// Runs a statement; a connection on which it failed or hung is closed, not used again.
+pub(super) async fn within_deadline<T>(
+    connection: Object,
+    statement: impl AsyncFnOnce(&Object) -> Result<T, tokio_postgres::Error>,
+) -> Result<T, StateError> {
+    let failure = match tokio::time::timeout(STATEMENT_TIMEOUT, statement(&connection)).await {
+        Ok(Ok(value)) => return Ok(value),
+        Ok(Err(error)) => StateError::of_driver("write", error),
+        Err(elapsed) => StateError::Unavailable {
+            operation: "write",
+            source: elapsed.into(),
+        },
+    };
+    drop(Object::take(connection));
+    Err(failure)
+}
+
+/// A text as PostgreSQL can take it: no NUL character, and not longer than [`TEXT_BYTES_MAX`].
+pub(super) fn storable(text: &str) -> String {
+    let end = text.floor_char_boundary(TEXT_BYTES_MAX);
+    text.get(..end).unwrap_or(text).replace('\0', "\u{fffd}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_made_storable_without_breaking_a_character() {
+        assert_eq!(storable("a\0b"), "a\u{fffd}b");
+        let long = format!("{}ü", "x".repeat(TEXT_BYTES_MAX - 1));
+        assert_eq!(storable(&long).len(), TEXT_BYTES_MAX - 1);
+        assert_eq!(storable(&long[1..]), long[1..]);
     }
 }

@@ -15,10 +15,16 @@ use super::error::StateError;
 
 /// Every migration of this release by file name, in the folder `migrations`. One that has been
 /// released is never edited: its text is part of the history that is compared.
-const MIGRATIONS: [(&str, &str); 1] = [(
-    "V1__audit_log",
-    include_str!("../../migrations/V1__audit_log.sql"),
-)];
+const MIGRATIONS: [(&str, &str); 2] = [
+    (
+        "V1__audit_log",
+        include_str!("../../migrations/V1__audit_log.sql"),
+    ),
+    (
+        "V2__feedback",
+        include_str!("../../migrations/V2__feedback.sql"),
+    ),
+];
 
 /// Where refinery notes what it has applied.
 const HISTORY_TABLE: &str = "db_chat.schema_history";

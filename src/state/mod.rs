@@ -7,8 +7,10 @@ pub mod audit;
 mod audit_writer;
 pub mod database;
 pub mod error;
+pub mod feedback;
 mod migrate;
 
 pub use audit::{AuditEntry, AuditLog};
 pub use database::StateDatabase;
 pub use error::StateError;
+pub use feedback::FeedbackLog;

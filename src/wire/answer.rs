@@ -1,9 +1,11 @@
 //! A pipeline's [`Answer`] to the [`AnswerBody`] that the socket and REST send.
 
 use crate::domain::result::{ResultColumn, ResultSet};
-use crate::domain::usage::{ModelName, TokenUsage};
+use crate::domain::usage::{ModelName, TurnUsage};
 use crate::pipeline::event::{Answer, Clarification, Evidence};
-use crate::protocol::answer::{AnswerBody, ClarificationBody, ColumnBody, EvidenceBody, UsageBody};
+use crate::protocol::answer::{
+    AnswerBody, ClarificationBody, ColumnBody, CostBody, EvidenceBody, UsageBody,
+};
 use serde_json::Value;
 
 use super::cells;
@@ -31,9 +33,10 @@ pub fn answer_body(answer: Answer, request_id: String, conversation_id: String) 
         row_count: result.rows.len(),
         truncated: result.truncation.is_some(),
         evidence: evidence_body(answer.evidence, &result),
-        usage: usage_body(answer.usage, &answer.models),
+        usage: usage_body(answer.usage),
         request_id,
         error: answer.shortfall.map(shortfall_code),
+        suggestions: answer.suggestions,
         clarification: answer.clarification.map(clarification_body),
     }
 }
@@ -76,13 +79,19 @@ fn evidence_body(evidence: Evidence, result: &ResultSet) -> EvidenceBody {
     }
 }
 
-fn usage_body(usage: TokenUsage, models: &[ModelName]) -> UsageBody {
+fn usage_body(usage: TurnUsage) -> UsageBody {
+    let tokens = usage.tokens;
     UsageBody {
-        calls: usage.calls,
-        input_tokens: usage.input_tokens,
-        cached_tokens: usage.cached_tokens,
-        output_tokens: usage.output_tokens,
-        models: models.iter().map(ModelName::to_string).collect(),
+        calls: tokens.calls,
+        input_tokens: tokens.input_tokens,
+        cached_tokens: tokens.cached_tokens,
+        output_tokens: tokens.output_tokens,
+        models: usage.models.iter().map(ModelName::to_string).collect(),
+        estimated: usage.is_estimated,
+        cost: usage.cost_usd.map(|amount| CostBody {
+            amount,
+            currency: "USD",
+        }),
     }
 }
 

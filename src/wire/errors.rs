@@ -13,10 +13,12 @@ use crate::llm::LlmError;
 use crate::llm::error::AnsweredKind;
 use crate::pipeline::error::TurnError;
 use crate::pipeline::event::{Answer, Shortfall};
+use crate::pipeline::meter::SpentBudget;
 use crate::postgres::QueryError;
 use crate::protocol::client_frame::FrameFault;
 use crate::protocol::error_code::ErrorCode;
 use crate::protocol::server_frame::ErrorBody;
+use crate::state::StateError;
 
 /// When to come back to a queue that is full: calls take seconds, and each that ends makes room.
 const BUSY_RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -62,6 +64,19 @@ impl WireError {
     }
 }
 
+/// An error with all its causes, for the log.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
 /// Whether the same request may be sent again as it is, after a pause.
 #[must_use]
 pub const fn is_retryable(code: ErrorCode) -> bool {
@@ -105,10 +120,13 @@ pub const fn is_retryable(code: ErrorCode) -> bool {
         | ErrorCode::HostNotAllowed
         | ErrorCode::ConversationNotFound
         | ErrorCode::RequestNotFound
+        | ErrorCode::FeedbackOff
         | ErrorCode::ProviderAuthentication
         | ErrorCode::ProviderRejected
         | ErrorCode::ProviderQuotaExceeded
         | ErrorCode::ModelRefused
+        | ErrorCode::TurnBudgetExceeded
+        | ErrorCode::ConversationBudgetExceeded
         | ErrorCode::NotAnswerable
         | ErrorCode::QueryRefused
         | ErrorCode::QueryFailed
@@ -142,7 +160,10 @@ pub const fn http_status(code: ErrorCode) -> u16 {
         | ErrorCode::TokenExpired
         | ErrorCode::LoginRequired => 401,
         ErrorCode::OriginNotAllowed => 403,
-        ErrorCode::NotFound | ErrorCode::ConversationNotFound | ErrorCode::RequestNotFound => 404,
+        ErrorCode::NotFound
+        | ErrorCode::ConversationNotFound
+        | ErrorCode::RequestNotFound
+        | ErrorCode::FeedbackOff => 404,
         ErrorCode::MethodNotAllowed => 405,
         ErrorCode::RequestTimeout => 408,
         ErrorCode::DuplicateRequestId => 409,
@@ -150,7 +171,11 @@ pub const fn http_status(code: ErrorCode) -> u16 {
         ErrorCode::UnsupportedMediaType => 415,
         ErrorCode::HostNotAllowed => 421,
         ErrorCode::UpgradeRequired => 426,
-        ErrorCode::TooManyQuestions | ErrorCode::RateLimited | ErrorCode::ConnectionLimit => 429,
+        ErrorCode::TooManyQuestions
+        | ErrorCode::RateLimited
+        | ErrorCode::ConnectionLimit
+        | ErrorCode::TurnBudgetExceeded
+        | ErrorCode::ConversationBudgetExceeded => 429,
         ErrorCode::HeadersTooLarge => 431,
         ErrorCode::Internal => 500,
         ErrorCode::ProviderUnavailable
@@ -201,6 +226,7 @@ impl From<&TurnError> for WireError {
         match error {
             TurnError::Cancelled => Self::new(ErrorCode::Cancelled, "The question was stopped."),
             TurnError::Llm { source, purpose: _ } => source.into(),
+            TurnError::BudgetSpent { budget } => (*budget).into(),
             TurnError::Database { source } => source.into(),
             TurnError::Store { source } => source.into(),
             TurnError::Rate { source } => source.into(),
@@ -289,6 +315,21 @@ fn answered(kind: AnsweredKind) -> WireError {
     }
 }
 
+impl From<SpentBudget> for WireError {
+    fn from(budget: SpentBudget) -> Self {
+        match budget {
+            SpentBudget::Turn => Self::new(
+                ErrorCode::TurnBudgetExceeded,
+                "The question takes more of the language model than one question may. Please ask for less at once.",
+            ),
+            SpentBudget::Conversation => Self::new(
+                ErrorCode::ConversationBudgetExceeded,
+                "This conversation has used as much of the language model as one may. Please start a new conversation.",
+            ),
+        }
+    }
+}
+
 impl From<&QueryError> for WireError {
     fn from(error: &QueryError) -> Self {
         match error {
@@ -325,6 +366,10 @@ impl From<&StoreError> for WireError {
                 ErrorCode::StoreUnavailable,
                 "Conversations cannot be read or saved right now. Please try again in a moment.",
             ),
+            StoreError::Superseded => Self::new(
+                ErrorCode::TurnLost,
+                "The server was away for too long and the conversation went on without it. Please ask again.",
+            ),
             StoreError::NotOwned => Self::conversation_not_found(),
             StoreError::Corrupt { .. } => Self::new(
                 ErrorCode::Internal,
@@ -346,6 +391,21 @@ impl From<&RateError> for WireError {
                 ErrorCode::StoreUnavailable,
                 "Questions cannot be taken right now. Please try again in a moment.",
             ),
+        }
+    }
+}
+
+impl From<&StateError> for WireError {
+    fn from(error: &StateError) -> Self {
+        match error {
+            StateError::Unavailable { .. } => Self::new(
+                ErrorCode::StoreUnavailable,
+                "This cannot be saved right now. Please try again in a moment.",
+            ),
+            StateError::Refused { .. }
+            | StateError::TooNew { .. }
+            | StateError::Diverged { .. }
+            | StateError::SetUp { .. } => Self::internal(),
         }
     }
 }

@@ -44,6 +44,7 @@ impl FrameMaker {
                 head: Some(self.next_head()),
                 stage: stage.as_str(),
                 message: stage.message(),
+                feedback: false,
             }),
             TurnEvent::Sql(sql_query) => Some(ServerFrame::Sql {
                 head: self.next_head(),

@@ -4,6 +4,7 @@ use chrono::SecondsFormat;
 
 use crate::domain::conversation::{Conversation, ConversationSummary, StoredTurn, TurnOutcome};
 use crate::domain::title::{TITLE_CHARS_MAX, Title};
+use crate::protocol::answer::ClarificationBody;
 use crate::protocol::error_code::ErrorCode;
 use crate::protocol::history::{
     ConversationBody, ConversationListBody, ConversationSummaryBody, ConversationTitleBody,
@@ -20,6 +21,7 @@ pub fn conversation_body(conversation: Conversation) -> ConversationBody {
         conversation_id: conversation.id.to_string(),
         title: conversation.title,
         turns: conversation.turns.into_iter().map(turn_body).collect(),
+        summary: conversation.summary.map(|summary| summary.text),
     }
 }
 
@@ -64,6 +66,10 @@ pub fn parse_title(text: &str) -> Result<Title, WireError> {
 
 fn turn_body(turn: StoredTurn) -> TurnBody {
     let result = turn.result.unwrap_or_default();
+    let clarification = (turn.outcome == TurnOutcome::Clarified).then(|| ClarificationBody {
+        question: turn.reply.clone(),
+        options: turn.options,
+    });
     TurnBody {
         request_id: turn.request_id.to_string(),
         asked_at: turn.asked_at.to_rfc3339_opts(SecondsFormat::Millis, true),
@@ -77,6 +83,8 @@ fn turn_body(turn: StoredTurn) -> TurnBody {
             TurnOutcome::Answered => "answered",
             TurnOutcome::Clarified => "clarified",
             TurnOutcome::Declined => "declined",
+            TurnOutcome::Stopped => "stopped",
         },
+        clarification,
     }
 }

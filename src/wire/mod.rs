@@ -4,9 +4,9 @@
 pub mod answer;
 pub mod cells;
 pub mod errors;
+pub mod feedback;
 pub mod frames;
 pub mod history;
 pub mod questions;
-pub mod relay;
 pub mod schema;
 pub mod schema_document;

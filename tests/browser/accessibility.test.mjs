@@ -32,8 +32,14 @@ for (const colorScheme of ["light", "dark"]) {
       await clean(chat, "answered");
       await chat.last.getByText("SQL", { exact: true }).click();
       await chat.last.getByText("Evidence", { exact: true }).click();
-      await chat.page.getByRole("button", { name: "Examples" }).click();
+      await chat.page.getByRole("button", { name: "Conversations" }).click();
+      await chat.page.getByRole("region", { name: "Conversations" }).waitFor();
       await clean(chat, "everything open");
+      await chat.page.keyboard.press("Escape");
+      provider.script("SELECT status, count(*) AS orders FROM orders GROUP BY status", "By status.");
+      await chat.ask("Orders by status");
+      await chat.last.getByRole("img", { name: "Chart: orders by status" }).waitFor();
+      await clean(chat, "chart");
 
       const held = new Gate();
       provider.script([held]);
@@ -81,8 +87,10 @@ test("everything can be done with the keyboard alone, in an order that makes sen
   assert.equal(await chat.input.inputValue(), "");
   assert.equal(await focused(), "Your question");
 
-  await keyboard.press("Shift+Tab");
-  assert.equal(await focused(), "Evidence");
+  for (const name of ["Bad answer", "Good answer", "Ask again", "Copy", "Evidence"]) {
+    await keyboard.press("Shift+Tab");
+    assert.equal(await focused(), name);
+  }
   await keyboard.press("Shift+Tab");
   assert.equal(await focused(), "SQL");
   await keyboard.press("Enter");

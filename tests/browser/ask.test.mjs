@@ -34,6 +34,7 @@ test("every sample question gets an answer, and the one about salaries a polite 
   for (const sample of samples) {
     await chat.ask(sample);
     assert.equal(await chat.last.getByRole("button", { name: "Try again" }).count(), 0, sample);
+    await chat.showTable();
     const tables = await chat.table.count();
     if (/salary/.test(sample)) {
       assert.equal(tables, 0, "no rows for a refused question");
@@ -48,8 +49,8 @@ test("an answer shows prose, rows, and on demand its SQL and evidence", async (t
   await chat.ask("Orders by status");
   await chat.last.getByText("Most orders are delivered.").waitFor();
   assert.equal(await chat.last.locator("strong", { hasText: "delivered" }).count(), 1);
-  assert.deepEqual(await chat.table.getByRole("columnheader").allInnerTexts(), ["status", "orders"]);
   assert.ok((await chat.cells()).length > 1);
+  assert.deepEqual(await chat.table.getByRole("columnheader").allInnerTexts(), ["status", "orders"]);
 
   const sql = chat.last.getByLabel("SQL", { exact: true });
   assert.equal(await sql.isVisible(), false);
@@ -120,11 +121,11 @@ test("a conversation that the server has forgotten begins anew", async (t) => {
   await chat.ask("Anything?");
   await chat.page.evaluate(() => {
     const key = Object.keys(sessionStorage).find((name) => name.startsWith("db-chat:"));
-    sessionStorage.setItem(key, "00000000-0000-4000-8000-000000000000");
+    sessionStorage.setItem(key, JSON.stringify({ id: "00000000-0000-4000-8000-000000000000" }));
   });
   const history = chat.page.waitForResponse(/\/api\/chat\/conversations\//);
   await chat.page.reload();
   assert.equal((await history).status(), 404);
   await chat.page.getByRole("button", { name: "Orders by status" }).waitFor();
-  await chat.until(() => !Object.keys(sessionStorage).some((name) => name.startsWith("db-chat:")));
+  await chat.until(() => Object.entries(sessionStorage).every(([, value]) => !value.includes("00000000-0000")));
 });

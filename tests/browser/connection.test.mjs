@@ -34,7 +34,7 @@ test("a connection lost while waiting comes back by itself", async (t) => {
   }) });
   await chat.page.getByText("Connected").waitFor();
   await sockets[0].close({ code: 1001 });
-  await chat.until(() => document.querySelector("db-chat").shadowRoot.querySelector("[data-state=open]"));
+  await chat.until(() => document.querySelector("db-chat").shadowRoot.querySelector("[data-state=connected]"));
   provider.script(SQL, "Back again.");
   await chat.ask("Still there?");
   await chat.last.getByText("Back again.").waitFor();

@@ -70,7 +70,7 @@ test("the element weighs little and fetches nothing from elsewhere", async (t) =
   const visit = (name) => {
     if (modules.has(name)) return;
     modules.add(name);
-    for (const [, other] of staticFile(name).matchAll(/from "\.\/([\w-]+\.js)"/g)) visit(other);
+    for (const [, other] of staticFile(name).matchAll(/(?:from |import\()"\.\/([\w-]+\.js)"/g)) visit(other);
   };
   visit("db-chat.js");
   const bytes = [...modules].reduce((sum, name) => sum + Buffer.byteLength(staticFile(name)), 0);

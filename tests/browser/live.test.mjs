@@ -1,7 +1,7 @@
 /** What happens while an answer is on its way: words, stages, stop, trouble. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { open, provider } from "./stage.mjs";
+import { open, provider, watchLongTasks } from "./stage.mjs";
 import { Gate } from "./provider.mjs";
 
 const SQL = "SELECT count(*) AS n FROM orders";
@@ -100,13 +100,35 @@ test("a screen reader hears the beginning and the end, not every word", async (t
 test("the page stays responsive while 2,000 words arrive at full speed", async (t) => {
   const chat = await open(t);
   provider.script(SQL, Array.from({ length: 2000 }, (_, number) => `w${number}${number % 100 === 99 ? ".\n\n" : " "}`));
-  await chat.page.evaluate(() => {
-    window.longest = 0;
-    new PerformanceObserver((list) => list.getEntries().forEach((entry) => (window.longest = Math.max(window.longest, entry.duration)))).observe({ type: "longtask" });
-  });
+  await chat.page.evaluate(watchLongTasks);
   await chat.ask("Very many words, please");
   await chat.last.getByText("w1999.").waitFor();
-  // Reported, not judged: the length of a task depends on the machine.
   t.diagnostic(`longest task while streaming: ${await chat.page.evaluate(() => window.longest)} ms`);
   assert.equal(await chat.last.locator(".prose > p").count(), 20);
+});
+
+test("the first word is painted in the frame of the screen after its frame of the socket", async (t) => {
+  const chat = await open(t, { prepare: (page) => page.addInitScript(() => {
+    const add = WebSocket.prototype.constructor;
+    window.WebSocket = class extends add {
+      set onmessage(listener) {
+        super.onmessage = (event) => {
+          if (event.data.includes("llm_token")) window.arrived ??= performance.now();
+          listener(event);
+        };
+      }
+    };
+  }) });
+  provider.script(SQL, ["First", " second"]);
+  await chat.page.evaluate(() => {
+    new MutationObserver((_, observer) => {
+      if (!document.querySelector("db-chat").shadowRoot.querySelector(".prose > p")) return;
+      observer.disconnect();
+      window.drawn = performance.now();
+    }).observe(document.querySelector("db-chat").shadowRoot, { childList: true, subtree: true });
+  });
+  await chat.ask("How many orders?");
+  const wait = await chat.page.evaluate(() => window.drawn - window.arrived);
+  t.diagnostic(`from the first token's frame to its words in the document: ${wait.toFixed(1)} ms`);
+  assert.ok(wait >= 0 && wait < 1000, `${wait} ms`);
 });

@@ -107,9 +107,17 @@ export async function open(t, { url = withModel.url, allowErrors = false, prepar
     await context.close();
     if (faults.length > 0 && !allowErrors) throw new Error(`the page reported: ${faults.join("; ")}`);
   });
+  if (process.env.STATIC_FROM_DISK) await context.route("**/static/*", serveFromDisk);
   if (prepare) await prepare(page);
   if (goto) await page.goto(url);
   return new Chat(page);
+}
+
+/** The files of `static/` as they are now, for work on them without a build between two looks. */
+function serveFromDisk(route) {
+  const name = new URL(route.request().url()).pathname.split("/").pop();
+  const contentType = { js: "text/javascript", css: "text/css", svg: "image/svg+xml" }[name.split(".").pop()];
+  return route.fulfill({ contentType, headers: { "Access-Control-Allow-Origin": "*" }, body: staticFile(name) });
 }
 
 /** The chat as a person meets it: by labels and roles. */
@@ -141,8 +149,15 @@ export class Chat {
     await this.send.waitFor();
   }
 
+  /** Shows the table where a chart is what one sees first. */
+  async showTable() {
+    const choice = this.last.getByRole("button", { name: "Table", exact: true });
+    if (await choice.isVisible()) await choice.click();
+  }
+
   /** The texts of the table's rows. */
   async cells() {
+    await this.showTable();
     const rows = await this.table.getByRole("row").all();
     return Promise.all(rows.slice(1).map((row) => row.getByRole("cell").allInnerTexts()));
   }
@@ -156,4 +171,10 @@ export class Chat {
 /** A source file of the page, for tests that weigh or read it. */
 export function staticFile(name) {
   return fs.readFileSync(new URL(`../../static/${name}`, HERE), "utf8");
+}
+
+/** Runs in the page: keeps the length of the longest task from now on. Reported, not judged: it depends on the machine. */
+export function watchLongTasks() {
+  window.longest = 0;
+  new PerformanceObserver((list) => list.getEntries().forEach((entry) => (window.longest = Math.max(window.longest, entry.duration)))).observe({ type: "longtask" });
 }

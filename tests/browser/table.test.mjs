@@ -1,7 +1,7 @@
 /** Results as tables: exact, aligned, honest about what is missing. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { open, provider } from "./stage.mjs";
+import { open, provider, watchLongTasks } from "./stage.mjs";
 
 async function shows(t, sql) {
   const chat = await open(t);
@@ -32,20 +32,66 @@ test("a column of days shows days, moments keep their time", async (t) => {
 
 test("a long text is folded and opens on demand", async (t) => {
   const chat = await shows(t, `SELECT '${"long ".repeat(200)}end'::text AS story, 1 AS n FROM orders LIMIT 1`);
-  const more = chat.table.getByRole("button", { name: "more" });
   assert.doesNotMatch(await chat.table.innerText(), /end/);
-  await more.click();
+  const fold = chat.table.locator("summary");
+  await fold.press("Enter");
   assert.match(await chat.table.innerText(), /end/);
-  await chat.table.getByRole("button", { name: "less" }).click();
+  await fold.click();
   assert.doesNotMatch(await chat.table.innerText(), /end/);
 });
 
-test("a cut result is said to be cut, and the rest of what came is one click away", async (t) => {
+test("a click on a column's head sorts by all digits, NULL last either way, and says so", async (t) => {
+  const values = ["(NULL)", "('9007199254740993.10')", "('9007199254740993.09')", "('-2')", "('10')", "('9')", "('NaN')"];
+  const chat = await shows(t, `SELECT n::numeric AS amount, 'x'::text AS word, 1 AS one FROM (VALUES ${values.join(",")}) AS v(n)`);
+  const head = chat.table.getByRole("columnheader", { name: "amount" });
+  const column = async () => (await chat.cells()).map(([cell]) => cell);
+  const came = await column();
+  const sorted = ["-2", "9", "10", "9,007,199,254,740,993.09", "9,007,199,254,740,993.10", "NaN"];
+  await head.getByRole("button").click();
+  assert.deepEqual(await column(), [...sorted, "NULL"]);
+  assert.equal(await head.getAttribute("aria-sort"), "ascending");
+  await chat.page.keyboard.press("Enter");
+  assert.deepEqual(await column(), [...sorted].reverse().concat("NULL"));
+  assert.equal(await head.getAttribute("aria-sort"), "descending");
+  await chat.page.keyboard.press("Enter");
+  assert.deepEqual(await column(), came, "the third time brings back the order in which it came");
+  assert.equal(await head.getAttribute("aria-sort"), null);
+});
+
+test("numbers follow the language of the page", async (t) => {
+  const chat = await open(t);
+  await chat.page.evaluate(() => document.querySelector("db-chat").setAttribute("language", "de"));
+  provider.script("SELECT 1234567.50::numeric AS amount, 'x'::text AS word FROM orders LIMIT 1", "Bitte.");
+  const input = chat.page.getByRole("textbox", { name: "Deine Frage" });
+  await input.fill("Wie viel?");
+  await input.press("Enter");
+  await chat.page.getByRole("cell", { name: "1.234.567,50" }).waitFor();
+});
+
+test("1,000 rows of 50 columns come quickly, and any of them can be reached", async (t) => {
+  const columns = Array.from({ length: 50 }, (_, at) => `id + ${at} AS c${at}`).join(", ");
+  const chat = await open(t);
+  provider.script(`SELECT ${columns} FROM orders ORDER BY id LIMIT 1000`, "Many.");
+  await chat.page.evaluate(watchLongTasks);
+  await chat.ask("Everything");
+  assert.equal(await chat.table.getAttribute("aria-rowcount"), "1001");
+  const frame = chat.last.getByRole("group", { name: "Result" });
+  await frame.evaluate((node) => (node.scrollTop = node.scrollHeight / 2));
+  await chat.until(() => [...document.querySelector("db-chat").shadowRoot.querySelectorAll("tbody tr")].some((row) => Number(row.getAttribute("aria-rowindex")) > 480));
+  assert.ok((await chat.table.getByRole("cell").count()) < 50_000 / 10);
+  t.diagnostic(`longest task: ${await chat.page.evaluate(() => window.longest)} ms`);
+});
+
+test("a cut result is said to be cut, and all of what came can be scrolled through", async (t) => {
   const chat = await shows(t, "SELECT id, status FROM orders ORDER BY id");
-  await chat.last.getByText("50 of the first 1,000 rows shown; the whole result is larger.").waitFor();
-  await chat.last.getByRole("button", { name: "Show all 1,000 rows" }).click();
   await chat.last.getByText("First 1,000 rows shown; the whole result is larger.", { exact: true }).waitFor();
-  assert.equal(await chat.table.locator("tbody tr").count(), 1000);
+  const frame = chat.last.getByRole("group", { name: "Result" });
+  assert.equal(await chat.table.getAttribute("aria-rowcount"), "1001");
+  await frame.evaluate((node) => (node.scrollTop = node.scrollHeight));
+  await chat.table.locator("tr[aria-rowindex='1001']").waitFor();
+  assert.ok((await chat.table.locator("tbody tr").count()) < 1000, "rows out of sight are not in the document");
+  await frame.evaluate((node) => (node.scrollTop = 0));
+  await chat.table.locator("tr[aria-rowindex='2']").waitFor();
 });
 
 test("the head stays in sight while the rows scroll", async (t) => {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use chrono::DateTime;
 use db_chat::config::{ConversationsConfig, Limits, StorageKind};
 use db_chat::conversations::{self, ConversationStore, LISTED_MAX, StoreError};
-use db_chat::domain::conversation::{StoredTurn, TurnOutcome};
+use db_chat::domain::conversation::{StoredTurn, Summary, TurnOutcome};
 use db_chat::domain::ids::{ConversationId, RequestId};
 use db_chat::domain::principal::Principal;
 use db_chat::domain::result::{ResultColumn, ResultSet, Truncation, ValueKind};
@@ -91,6 +91,8 @@ fn turn(name: &str) -> StoredTurn {
         }),
         reply: "Ada and one without a name.".to_owned(),
         outcome: TurnOutcome::Answered,
+        options: Vec::new(),
+        tokens_spent: 0,
     }
 }
 
@@ -138,6 +140,7 @@ over_both_stores! {
     the_oldest_turns_go_past_the_byte_limit
     a_turn_over_the_byte_limit_is_stored_without_its_last_rows
     a_forgotten_conversation_is_gone_and_its_id_can_be_used_again
+    a_summary_is_kept_with_its_conversation_and_goes_with_it
     the_widest_limits_are_no_error
     a_conversation_is_its_owners_alone
     of_two_who_begin_the_same_conversation_at_once_one_gets_it
@@ -301,6 +304,57 @@ async fn a_list_is_bounded(place: Place) {
     let newest: Vec<_> = ids.iter().rev().take(LISTED_MAX).copied().collect();
     assert_eq!(listed, newest);
     assert!(store.load(&ada(), ids[0]).await.unwrap().is_some());
+}
+
+async fn a_summary_is_kept_with_its_conversation_and_goes_with_it(place: Place) {
+    let store = place.open(Limits::default()).await;
+    let id = ConversationId::random();
+    let summary = |text: &str, last: &StoredTurn| Summary {
+        text: text.to_owned(),
+        last_request_id: last.request_id.clone(),
+        last_asked_at: last.asked_at,
+        tokens_spent: 5,
+    };
+    let last = turn("second");
+    assert!(
+        !store
+            .summarise(&ada(), id, summary("none", &last))
+            .await
+            .unwrap()
+    );
+    assert_eq!(
+        store.load(&ada(), id).await.unwrap(),
+        None,
+        "nothing came to be"
+    );
+
+    for name in ["first", "second", "third"] {
+        store.append(&ada(), id, turn(name)).await.unwrap();
+    }
+    for text in ["old", "new"] {
+        assert!(
+            store
+                .summarise(&ada(), id, summary(text, &last))
+                .await
+                .unwrap()
+        );
+    }
+    let stranger = store.summarise(&nobody(), id, summary("x", &last)).await;
+    assert!(is_not_owned(stranger));
+    let conversation = store.load(&ada(), id).await.unwrap().unwrap();
+    assert_eq!(conversation.turns.len(), 3);
+    assert_eq!(conversation.turns_after_summary(), [turn("third")]);
+    assert_eq!(conversation.summary, Some(summary("new", &last)));
+    if let Some(redis) = &place.redis {
+        // As one key with the other: neither outlives it.
+        let summary_key = key(id).replace(":turns", ":summary");
+        let left_seconds: i64 = redis.command(&["TTL", &summary_key]).await.parse().unwrap();
+        assert!((1..=1_000).contains(&left_seconds), "{left_seconds}");
+    }
+
+    assert!(store.forget(&ada(), id).await.unwrap());
+    store.append(&ada(), id, turn("fourth")).await.unwrap();
+    assert_eq!(store.load(&ada(), id).await.unwrap().unwrap().summary, None);
 }
 
 async fn a_conversation_comes_back_as_it_was_stored(place: Place) {

@@ -155,7 +155,7 @@ async fn lengths_that_lie_do_not_smuggle_a_second_request() {
     let server = TestServer::start(echoing()).await;
     let post = |length: &str, body: &str| {
         format!(
-            "POST /api/chat/query/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+            "POST /api/chat/query/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
              Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
         )
     };
@@ -181,7 +181,7 @@ async fn a_body_that_never_ends_does_not_hold_its_place() {
     let server = TestServer::start(echoing()).await;
     let response = exchange(
         server.address,
-        b"POST /api/chat/query/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 5000\r\n\r\n{",
+        b"POST /api/chat/query/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 5000\r\n\r\n{",
     )
     .await;
     assert!(response.starts_with("HTTP/1.1 408 "), "{response}");
@@ -193,7 +193,7 @@ async fn handshakes_that_are_none_are_refused() {
     let server = TestServer::start(echoing()).await;
     let shake = |headers: &str| {
         format!(
-            "GET /ws/db_chat/query/ HTTP/1.1\r\nHost: x\r\n{headers}Connection: Upgrade\r\n\r\n"
+            "GET /ws/db_chat/query/ HTTP/1.1\r\nHost: localhost\r\n{headers}Connection: Upgrade\r\n\r\n"
         )
     };
     for (headers, status) in [

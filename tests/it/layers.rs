@@ -11,6 +11,7 @@ const ROWS: &[&[&str]] = &[
     &["app"],
     &["http"],
     &["connection"],
+    &["turns"],
     &["wire"],
     &["pipeline"],
     &[

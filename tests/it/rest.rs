@@ -461,6 +461,8 @@ async fn a_conversation_can_be_read_and_forgotten() {
         result: None,
         reply: "One.".to_owned(),
         outcome: TurnOutcome::Answered,
+        options: Vec::new(),
+        tokens_spent: 0,
     };
     server
         .store

@@ -49,8 +49,11 @@ async fn serve_listens_beyond_loopback_with_a_powerful_role_only_when_told_so() 
 
     assert!(listens(serve(&database.url(), "127.0.0.1:0")).await);
     let mut told = serve(&database.url(), "0.0.0.0:0");
-    told.env("DB_CHAT_ALLOW_UNSAFE_ROLE", "true");
+    told.env("DB_CHAT_ALLOW_UNSAFE_ROLE", "true")
+        .env("DB_CHAT_ALLOW_UNAUTHENTICATED_ACCESS", "true");
     assert!(listens(told).await);
     let reader = granted(&database, "reader_served", "public.*").await;
-    assert!(listens(serve(&reader, "0.0.0.0:0")).await);
+    let mut served = serve(&reader, "0.0.0.0:0");
+    served.env("DB_CHAT_ALLOW_UNAUTHENTICATED_ACCESS", "true");
+    assert!(listens(served).await);
 }

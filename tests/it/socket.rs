@@ -270,9 +270,9 @@ async fn a_frame_that_cannot_be_read_gets_an_error_and_the_connection_lives_on()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_socket_that_goes_away_stops_its_questions() {
+async fn a_socket_that_goes_away_and_does_not_come_back_stops_its_questions() {
     let (run_turn, mut playbook) = played();
-    let server = TestServer::start(run_turn).await;
+    let server = TestServer::start_with(run_turn, |config| config.limits.resume_seconds = 1).await;
     let mut socket = server.connect().await;
     socket.ask("running", Some(CONVERSATION)).await;
     socket.ask("waiting", Some(CONVERSATION)).await;
@@ -315,6 +315,7 @@ async fn a_client_that_does_not_read_is_given_up_and_its_question_stopped() {
     let (run_turn, mut playbook) = played();
     let server = TestServer::start_with(run_turn, |config| {
         config.limits.write_timeout_ms = 100;
+        config.limits.resume_seconds = 1;
     })
     .await;
     let mut raw = crate::support::raw::RawSocket::open(server.address).await;
@@ -323,7 +324,9 @@ async fn a_client_that_does_not_read_is_given_up_and_its_question_stopped() {
     let mut others = server.connect().await;
     // Nobody reads: the kernel's buffers fill, then the outbox, and the turn is never held up.
     let piece = "x".repeat(64 * 1024);
-    while turn.try_play(TurnEvent::Token(piece.clone())).await {}
+    for _ in 0..512 {
+        turn.play(TurnEvent::Token(piece.clone())).await;
+    }
     turn.cancelled().await;
     // Meanwhile another client is served as ever.
     others.text("{").await;

@@ -1,8 +1,12 @@
 //! The prompts: template files, compiled in, replaceable from a directory, proved to render at start.
 
+mod variables;
+
 use std::path::Path;
 
 use minijinja::{Environment, UndefinedBehavior, Value, context};
+
+use super::pinned::Pinned;
 
 /// Every prompt template by name.
 #[derive(Debug, Clone)]
@@ -42,24 +46,66 @@ pub enum PromptError {
     },
 }
 
+/// A built-in template.
+struct Template {
+    name: &'static str,
+    text: &'static str,
+    /// What it is rendered with.
+    variables: &'static [&'static str],
+}
+
+macro_rules! template {
+    ($name:literal, $($variable:literal),* $(,)?) => {
+        Template { name: $name, text: include_str!($name), variables: &[$($variable),*] }
+    };
+}
+
 /// The built-in templates.
-const BUILT_IN: [(&str, &str); 8] = [
-    ("sql_system.txt", include_str!("sql_system.txt")),
-    ("sql_question.txt", include_str!("sql_question.txt")),
-    ("repair_rejected.txt", include_str!("repair_rejected.txt")),
-    ("repair_failed.txt", include_str!("repair_failed.txt")),
-    ("repair_costly.txt", include_str!("repair_costly.txt")),
-    (
-        "repair_unreadable.txt",
-        include_str!("repair_unreadable.txt"),
+const BUILT_IN: [Template; 12] = [
+    template!("sql_system.txt", "server_version", "schema"),
+    template!(
+        "sql_question.txt",
+        "question",
+        "schema",
+        "today",
+        "time_zone",
+        "reply_language"
     ),
-    ("prose_system.txt", include_str!("prose_system.txt")),
-    ("prose_question.txt", include_str!("prose_question.txt")),
+    template!("repair_rejected.txt", "reason"),
+    template!(
+        "repair_failed.txt",
+        "sqlstate",
+        "message",
+        "hint",
+        "position",
+        "near"
+    ),
+    template!("repair_costly.txt", "times"),
+    template!("repair_empty.txt", "doubts"),
+    template!("repair_unreadable.txt", "problem"),
+    template!("prose_system.txt",),
+    template!(
+        "prose_question.txt",
+        "question",
+        "earlier",
+        "earlier_stopped",
+        "sql",
+        "today",
+        "time_zone",
+        "reply_language",
+        "row_count",
+        "truncated",
+        "shown_count",
+        "rows"
+    ),
+    template!("summary_system.txt",),
+    template!("summary_question.txt", "previous", "turns"),
+    template!("summary_context.txt", "summary"),
 ];
 
 impl Prompts {
-    /// Compiles the built-in templates, replaced by the files of the same name in `directory`, and
-    /// renders each once, so that a faulty one is found at start and not in somebody's question.
+    /// Compiles the built-in templates, replaced by the files of the same name in `directory`, looks at
+    /// every variable and renders each, so that a faulty one is found at start and not in somebody's question.
     ///
     /// # Errors
     /// The first template that cannot be read, is named wrongly, or does not render.
@@ -70,7 +116,8 @@ impl Prompts {
         if let Some(directory) = directory {
             refuse_unknown_names(directory)?;
         }
-        for (name, built_in) in BUILT_IN {
+        for template in &BUILT_IN {
+            let name = template.name;
             let path = directory
                 .map(|directory| directory.join(name))
                 .filter(|path| path.is_file());
@@ -85,18 +132,16 @@ impl Prompts {
                     })?;
                     (origin, text)
                 }
-                None => (name.to_owned(), built_in.to_owned()),
+                None => (name.to_owned(), template.text.to_owned()),
             };
             environment
                 .add_template_owned(name, text)
                 .map_err(|error| invalid(&origin, &error))?;
-            origins.push((name, origin));
+            origins.push((template, origin));
         }
         let prompts = Self { environment };
-        for (name, origin) in origins {
-            prompts
-                .try_render(name, sample())
-                .map_err(|error| invalid(&origin, &error))?;
+        for (template, origin) in origins {
+            variables::check(&prompts.environment, template, &origin)?;
         }
         Ok(prompts)
     }
@@ -109,16 +154,13 @@ impl Prompts {
 
     /// The question for that call; `schema` where the stable part could not hold all of it.
     #[must_use]
-    pub fn sql_question(
-        &self,
-        question: &str,
-        schema: Option<&str>,
-        today: &str,
-        time_zone: &str,
-    ) -> String {
+    pub fn sql_question(&self, question: &str, schema: Option<&str>, pinned: &Pinned) -> String {
         self.render(
             "sql_question.txt",
-            context! { question, schema, today, time_zone },
+            context! {
+                question, schema, today => pinned.today.as_str(), time_zone => pinned.time_zone,
+                reply_language => pinned.reply_language.as_deref(),
+            },
         )
     }
 
@@ -128,7 +170,7 @@ impl Prompts {
         self.render("repair_rejected.txt", context! { reason })
     }
 
-    /// PostgreSQL refused a query.
+    /// PostgreSQL refused a query; `position` and what reads `near` it are of the query as it was run.
     #[must_use]
     pub fn repair_failed(
         &self,
@@ -136,11 +178,36 @@ impl Prompts {
         message: &str,
         hint: Option<&str>,
         position: Option<u32>,
+        near: Option<&str>,
     ) -> String {
         self.render(
             "repair_failed.txt",
-            context! { sqlstate, message, hint, position },
+            context! { sqlstate, message, hint, position, near },
         )
+    }
+
+    /// A query found nothing and asks for what cannot be there.
+    #[must_use]
+    pub fn repair_empty(&self, doubts: &str) -> String {
+        self.render("repair_empty.txt", context! { doubts })
+    }
+
+    /// Instructions for the call that summarises older turns: the same bytes for every conversation.
+    #[must_use]
+    pub fn summary_system(&self) -> String {
+        self.render("summary_system.txt", context! {})
+    }
+
+    /// What that call is given: the summary before and the turns since.
+    #[must_use]
+    pub fn summary_question(&self, previous: Option<&str>, turns: &str) -> String {
+        self.render("summary_question.txt", context! { previous, turns })
+    }
+
+    /// A summary as the beginning of a conversation.
+    #[must_use]
+    pub fn summary_context(&self, summary: &str) -> String {
+        self.render("summary_context.txt", context! { summary })
     }
 
     /// A query would cost so many times what it may, rounded up.
@@ -181,17 +248,6 @@ impl Prompts {
     }
 }
 
-/// A value for every variable of every template.
-fn sample() -> Value {
-    context! {
-        server_version => "15", schema => "shop.orders(id integer)", question => "How many orders?",
-        today => "2026-01-31", time_zone => "UTC", reason => "There is no such table.", sqlstate => "42703",
-        message => "column does not exist", hint => "Perhaps another one.", position => 8, times => 3, problem => "holds two queries",
-        earlier => "How many customers?", reply_language => "English", sql => "SELECT 1", row_count => 1,
-        truncated => true, shown_count => 1, rows => "[\"count\"]\n[1]",
-    }
-}
-
 fn refuse_unknown_names(directory: &Path) -> Result<(), PromptError> {
     let unreadable = |source| PromptError::Unreadable {
         path: directory.display().to_string(),
@@ -200,8 +256,8 @@ fn refuse_unknown_names(directory: &Path) -> Result<(), PromptError> {
     for entry in std::fs::read_dir(directory).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         let is_text = path.extension().is_some_and(|extension| extension == "txt");
-        if is_text && !BUILT_IN.iter().any(|(name, _)| path.ends_with(name)) {
-            let names: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
+        if is_text && !BUILT_IN.iter().any(|known| path.ends_with(known.name)) {
+            let names: Vec<&str> = BUILT_IN.iter().map(|known| known.name).collect();
             return Err(PromptError::UnknownName {
                 path: path.display().to_string(),
                 names: names.join(", "),
@@ -226,6 +282,12 @@ fn invalid(origin: &str, error: &minijinja::Error) -> PromptError {
 mod tests {
     use super::*;
 
+    fn pinned(reply_language: Option<&str>) -> Pinned {
+        let asked_at =
+            chrono::DateTime::parse_from_rfc3339("2026-01-31T23:00:00Z").expect("a time");
+        Pinned::at(asked_at.to_utc(), reply_language)
+    }
+
     #[test]
     fn every_built_in_template_renders() {
         let prompts = Prompts::load(None).expect("the built-in templates are valid");
@@ -235,13 +297,63 @@ mod tests {
         );
         insta::assert_snapshot!(
             "sql_question",
-            prompts.sql_question("How many orders?", None, "2026-01-31", "UTC")
+            prompts.sql_question("How many orders?", None, &pinned(None))
+        );
+        insta::assert_snapshot!(
+            "sql_question_of_a_large_schema",
+            prompts.sql_question(
+                "How many orders?",
+                Some("public.orders (\n  id integer\n)"),
+                &pinned(Some("German"))
+            )
+        );
+        insta::assert_snapshot!(
+            "repair_rejected",
+            prompts.repair_rejected("There is no column public.orders.totl.")
         );
         insta::assert_snapshot!(
             "repair_failed",
-            prompts.repair_failed("42703", "no such column", None, Some(8))
+            prompts.repair_failed("42703", "no such column", None, Some(8), None)
         );
-        insta::assert_snapshot!("prose_question", prompts.prose_question(&sample()));
+        insta::assert_snapshot!(
+            "repair_failed_with_a_hint",
+            prompts.repair_failed(
+                "42703",
+                "column o.totl does not exist",
+                Some("the nearest column is total"),
+                Some(8),
+                Some("o.totl FROM public.orders o")
+            )
+        );
+        insta::assert_snapshot!("repair_costly", prompts.repair_costly(3));
+        insta::assert_snapshot!(
+            "repair_empty",
+            prompts.repair_empty(
+                "status is compared with 'Open', which is not among its values: 'open', 'closed'."
+            )
+        );
+        insta::assert_snapshot!(
+            "repair_unreadable",
+            prompts.repair_unreadable("held more than one query")
+        );
+        insta::assert_snapshot!("prose_system", prompts.prose_system());
+        insta::assert_snapshot!(
+            "prose_question",
+            prompts.prose_question(&context! {
+                question => "How many orders?", earlier => "How many customers?", earlier_stopped => false,
+                reply_language => "English", today => "2026-01-31", time_zone => "UTC", sql => "SELECT 1",
+                row_count => 1, truncated => true, shown_count => 1, rows => "[\"count\"]\n[1]",
+            })
+        );
+        insta::assert_snapshot!("summary_system", prompts.summary_system());
+        insta::assert_snapshot!(
+            "summary_question",
+            prompts.summary_question(Some("Asked about orders."), "Question: And by month?")
+        );
+        insta::assert_snapshot!(
+            "summary_context",
+            prompts.summary_context("Asked about orders by month.")
+        );
     }
 
     #[test]
@@ -252,14 +364,26 @@ mod tests {
         let prompts = Prompts::load(Some(directory.path())).expect("valid");
         assert_eq!(prompts.repair_rejected("too deep"), "No: too deep");
 
-        std::fs::write(&file, "No:\n\n{{ raeson }}").expect("written");
-        let error = Prompts::load(Some(directory.path()))
-            .expect_err("unknown variable")
-            .to_string();
-        assert!(
-            error.contains("repair_rejected.txt, line 3: undefined value"),
-            "{error}"
+        let check = |text: &str, expected: &str| {
+            std::fs::write(&file, text).expect("written");
+            let error = Prompts::load(Some(directory.path()))
+                .expect_err(text)
+                .to_string();
+            assert!(error.contains(expected), "{error}");
+        };
+        let unknown = "repair_rejected.txt, line 3: there is no variable raeson here, only reason";
+        check("No:\n\n{{ raeson }}", unknown);
+        // Where it is never reached …
+        check("No:\n\n{% if not reason %}{{ raeson }}{% endif %}", unknown);
+        // … in a text that also has it outside of any tag, and behind another name.
+        check(
+            "No raeson:\n{{ reason }}\n{{ reason | replace('a', raeson) }}",
+            unknown,
         );
+        // A variable of another template.
+        check("{{ question }}", "line 1: there is no variable question");
+        check("a\n{{ reason", "repair_rejected.txt, line 2: ");
+        check("a\n{{ reason | nosuch }}", "repair_rejected.txt, line 2: ");
 
         std::fs::remove_file(&file).expect("removed");
         std::fs::write(directory.path().join("sql_sytem.txt"), "").expect("written");

@@ -32,6 +32,17 @@ pub fn estimated_tokens(text: &str) -> usize {
     text.len().saturating_mul(10).div_ceil(BYTES_PER_TEN_TOKENS)
 }
 
+/// The beginning of a text that is taken for at most so many tokens, and a mark where it was cut.
+pub(super) fn cut_to_tokens(text: &str, tokens_max: usize) -> String {
+    const MARK: &str = " … (cut)";
+    if estimated_tokens(text) <= tokens_max {
+        return text.to_owned();
+    }
+    let bytes_max = tokens_max.saturating_mul(BYTES_PER_TEN_TOKENS) / 10;
+    let kept = text.floor_char_boundary(bytes_max.saturating_sub(MARK.len()));
+    format!("{}{MARK}", &text[..kept])
+}
+
 /// The schema text for `question` within `tokens_max` (see [`estimated_tokens`]).
 ///
 /// The whole schema, if it fits, with as much about each column as fits. Otherwise the columns that have most to do with the

@@ -39,6 +39,8 @@ struct Shared {
 struct State {
     /// The last snapshot, and when it was known to be true.
     snapshot: Option<(Arc<Snapshot>, Instant)>,
+    /// Whether that has been called into question since.
+    is_doubted: bool,
     /// How often the database was asked.
     attempts: u64,
     /// Why the last attempt failed, if it did.
@@ -99,6 +101,7 @@ impl CatalogCache {
             Ok(snapshot) => {
                 state.snapshot = Some((Arc::clone(&snapshot), asked_at));
                 state.failure = None;
+                state.is_doubted = false;
                 Ok(snapshot)
             }
             Err(error) => {
@@ -108,6 +111,11 @@ impl CatalogCache {
                 Err(shared)
             }
         }
+    }
+
+    /// Has the next caller ask the database, however fresh the last answer is: something has shown that it is not true any more.
+    pub fn doubt(&self) {
+        self.state().is_doubted = true;
     }
 
     /// The known snapshot if it is still true, or a new one.
@@ -160,7 +168,8 @@ impl CatalogCache {
 
     fn fresh(&self, state: &State) -> Option<Arc<Snapshot>> {
         let (snapshot, checked_at) = state.snapshot.as_ref()?;
-        (checked_at.elapsed() < self.shared.recheck_after).then(|| Arc::clone(snapshot))
+        let is_fresh = !state.is_doubted && checked_at.elapsed() < self.shared.recheck_after;
+        is_fresh.then(|| Arc::clone(snapshot))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

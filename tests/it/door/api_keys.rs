@@ -167,6 +167,8 @@ async fn a_server_that_others_reach_refuses_to_let_everybody_in() {
             checks: Vec::new(),
             redis: None,
             audit: None,
+            background: db_chat::pipeline::background::Background::default(),
+            feedback: None,
         };
         Application::assemble(&config, services)
     };

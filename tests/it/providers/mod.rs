@@ -75,6 +75,7 @@ fn config(dialect: Dialect, url: &str) -> LlmConfig {
         api: OpenAiApi::Chat,
         api_key_header: "authorization".to_owned(),
         tokens_max_field: "max_completion_tokens".to_owned(),
+        prompt_cache_key: true,
         api_version: "2026-10-21".to_owned(),
     };
     let mut config = LlmConfig {
@@ -84,6 +85,7 @@ fn config(dialect: Dialect, url: &str) -> LlmConfig {
         openai: provider,
         prompts_dir: None,
         reply_language: None,
+        prices: Vec::new(),
     };
     dialect.select(&mut config);
     config

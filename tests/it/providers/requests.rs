@@ -33,13 +33,32 @@ async fn an_anthropic_request_is_what_the_messages_api_wants() {
         }],
         "messages": [
             {"role": "user", "content": "How many customers?"},
-            {"role": "assistant", "content": "There are 7."},
+            {"role": "assistant", "content": [{
+                "type": "text",
+                "text": "There are 7.",
+                "cache_control": {"type": "ephemeral"},
+            }]},
             {"role": "user", "content": "And in Zürich?"},
         ],
     });
     assert_eq!(request.body, expected);
     assert_eq!(request.system(), "Instructions, then the schema.");
     assert_eq!(request.last_message(), "And in Zürich?");
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_unknown_fields_can_be_spared_the_cache_key() {
+    for dialect in [Dialect::Chat, Dialect::Responses] {
+        let fake = FakeProvider::start().await;
+        fake.push(Reply::text("ok"));
+        let mut config = config(dialect, &fake.url());
+        config.openai.prompt_cache_key = false;
+        call(&connect_with(&config, &Limits::default()))
+            .await
+            .unwrap();
+        let body = fake.request(0).await.body;
+        assert!(body.get("prompt_cache_key").is_none(), "{body}");
+    }
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ pub(crate) mod postgres;
 pub(crate) mod raw;
 pub(crate) mod redis;
 pub(crate) mod roles;
+pub(crate) mod round_robin;
 pub(crate) mod schemas;
 pub(crate) mod serve_process;
 pub(crate) mod server;

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::process::Stdio;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -45,6 +47,20 @@ impl ServeProcess {
             process,
             _directory: directory,
         }
+    }
+
+    /// Kills it, as a crash would.
+    pub(crate) async fn kill(&mut self) {
+        self.process.kill().await.expect("a process");
+    }
+
+    /// Has it end as an operator would, and holds it to a good end.
+    pub(crate) async fn stop(&mut self) {
+        let id = self.process.id().expect("a living process");
+        let id = Pid::from_raw(i32::try_from(id).expect("a process id"));
+        kill(id, Signal::SIGTERM).expect("a process");
+        let status = tokio::time::timeout(PATIENCE, self.process.wait()).await;
+        assert!(status.expect("an end in time").expect("a status").success());
     }
 
     /// The most memory that it has ever held at once, in bytes, as Linux counts it.

@@ -8,14 +8,15 @@ use db_chat::config::Config;
 use db_chat::conversations::ConversationStore;
 use db_chat::domain::schema::{ForeignNames, Snapshot};
 use db_chat::http::{Check, SchemaSource};
+use db_chat::pipeline::background::Background;
 use db_chat::redis::RedisConnection;
-use db_chat::wire::relay::RunTurn;
+use db_chat::turns::RunTurn;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::turns::PATIENCE;
-use super::web_socket::Socket;
+use super::web_socket::{Socket, handshake};
 
 /// A server; it stops when this is dropped.
 pub(crate) struct TestServer {
@@ -58,6 +59,8 @@ impl TestServer {
             checks,
             redis,
             audit: None,
+            background: Background::default(),
+            feedback: None,
         };
         let application = Application::assemble(&config, services).expect("a server");
         Self::run(application, store)
@@ -102,6 +105,14 @@ impl TestServer {
     /// Connects a socket.
     pub(crate) async fn connect(&self) -> Socket {
         Socket::open(self.address).await
+    }
+
+    /// The first frame that a new connection is sent.
+    pub(crate) async fn greeting(&self) -> serde_json::Value {
+        Socket::open_with(handshake(self.address))
+            .await
+            .frame()
+            .await
     }
 
     /// Posts a body to the question route.

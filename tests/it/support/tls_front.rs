@@ -12,6 +12,8 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 
+use super::turns::PATIENCE;
+
 /// Signs certificates.
 pub(crate) struct Authority {
     /// Its own certificate, for those who are to trust it.
@@ -83,9 +85,13 @@ impl TlsFront {
         self.acceptor.send_replace(authority.acceptor());
     }
 
-    /// How many handshakes clients have given up so far.
-    pub(crate) fn refused_count(&self) -> usize {
-        *self.refused.borrow()
+    /// How many handshakes clients have given up, once it is as many as are expected: the front hears of one a moment
+    /// after the client.
+    pub(crate) async fn refused_count(&self, expected: usize) -> usize {
+        let mut refused = self.refused.clone();
+        let enough = refused.wait_for(|count| *count >= expected);
+        let count = tokio::time::timeout(PATIENCE, enough).await;
+        *count.expect("refusals in time").expect("a front")
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use db_chat::pipeline::Turn;
 use db_chat::pipeline::error::TurnError;
 use db_chat::pipeline::event::{Answer, EventSender, Stage, TurnEvent};
-use db_chat::wire::relay::RunTurn;
+use db_chat::turns::RunTurn;
 use tokio::sync::{mpsc, oneshot};
 
 /// No wait in a test is longer: what has not come by then does not come.

@@ -1,9 +1,12 @@
 //! A question that is stopped, at each stage of its turn.
 
+use db_chat::config::StorageKind;
 use serde_json::json;
 
+use super::clarify::history;
 use super::rig::{GOOD_SQL, QUESTION, Rig, SLOW_SQL, fenced, held, wait_for_sessions};
 use crate::support::fake_provider::{Gate, Reply};
+use crate::support::redis::RedisServer;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stopping_a_question_stops_the_model_and_the_query() {
@@ -42,8 +45,39 @@ async fn stopping_a_question_stops_the_model_and_the_query() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_socket_that_goes_away_stops_its_question() {
-    let rig = Rig::start().await;
+async fn what_was_said_until_a_question_was_stopped_is_kept_and_marked() {
+    for redis in [None, Some(RedisServer::start().await)] {
+        let rig = Rig::start_with(|config| {
+            if let Some(redis) = &redis {
+                config.conversations.storage = StorageKind::Redis;
+                config.conversations.redis_url = Some(redis.url().into());
+            }
+        })
+        .await;
+        let mut client = rig.connect().await;
+        let gate = Gate::new();
+        rig.fake.push(Reply::text(&fenced(GOOD_SQL)));
+        rig.fake.push(held(&gate, "There ", "are 3."));
+        let id = client.send(QUESTION).await;
+        client.until("llm_token", "token", "There ").await;
+        client.cancel(&id).await;
+        let stopped = client.rest(&id).await;
+        stopped.assert_failed("cancelled", true);
+
+        let conversation_id = stopped.last()["conversation_id"].as_str().expect("an id");
+        let turns = history(&rig, conversation_id).await["turns"].take();
+        assert_eq!(turns.as_array().map(Vec::len), Some(1), "{turns}");
+        assert_eq!(turns[0]["outcome"], "stopped");
+        assert_eq!(turns[0]["reply"], "There ");
+        assert_eq!(turns[0]["query"], QUESTION);
+        assert!(turns[0]["sql_query"].is_string(), "{turns}");
+        client.follow_up(&stopped, QUESTION).await.assert_answered();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socket_that_goes_away_and_does_not_come_back_stops_its_question() {
+    let rig = Rig::start_with(|config| config.limits.resume_seconds = 1).await;
     let watcher = rig.database.admin().await;
     let mut client = rig.connect().await;
     rig.fake.push(Reply::text(&fenced(SLOW_SQL)));

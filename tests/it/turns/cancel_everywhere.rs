@@ -157,7 +157,7 @@ async fn a_socket_that_closes_stops_its_question_wherever_it_is() {
             ..
         } = standing;
         let since = Instant::now();
-        drop(client);
+        client.leave().await;
         assert_stopped(&rig, &watcher, place, since, "closed socket").await;
         if place == Place::Queue {
             // The neighbour's place goes to whoever asks now, not to the question that is gone.

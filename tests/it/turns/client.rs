@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::support::server::TestServer;
 use crate::support::web_socket::{Socket, is_final};
@@ -137,6 +139,17 @@ impl Client {
             Some(Message::Pong(_)) => {}
             other => panic!("after the final frame: {other:?}"),
         }
+    }
+
+    /// Closes the connection as somebody who is done.
+    pub(super) async fn leave(mut self) {
+        let done = CloseFrame {
+            code: CloseCode::Normal,
+            reason: "".into(),
+        };
+        self.socket.send(Message::Close(Some(done))).await;
+        // As browsers do: a connection dropped with frames unread is reset, and the close frame lost with it.
+        while self.socket.message().await.is_some() {}
     }
 
     fn next_id(&mut self) -> String {

@@ -54,7 +54,8 @@ async fn a_follow_up_carries_questions_and_queries_but_no_rows_and_no_prose() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_question_that_failed_or_was_stopped_is_no_part_of_the_conversation() {
+async fn a_question_that_failed_is_no_part_of_the_conversation_and_one_that_was_stopped_is_marked()
+{
     let rig = Rig::start().await;
     let mut client = rig.connect().await;
     let first = client.ask(QUESTION).await;
@@ -82,5 +83,13 @@ async fn a_question_that_failed_or_was_stopped_is_no_part_of_the_conversation() 
     client.follow_up(&first, QUESTION).await.assert_answered();
     let told = rig.fake.request(calls_before).await.body.to_string();
     assert_eq!(told.matches(QUESTION).count(), 2, "{told}");
-    assert!(!told.contains("Which one"), "{told}");
+    assert!(!told.contains("Which one failed?"), "{told}");
+    let stopped = told.find("Which one was stopped?").expect("the question");
+    assert!(told[stopped..].contains("stopped this question before it was answered"));
+    let prose = rig.fake.request(calls_before + 1).await;
+    let told = prose.last_message();
+    assert!(
+        told.contains("Which one was stopped? (stopped before"),
+        "{told}"
+    );
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::rig::{GOOD_SQL, PROSE, QUESTION, Rig, SLOW_SQL, fenced};
-use crate::support::fake_provider::{Reply, Stop};
+use crate::support::fake_provider::{Gate, Reply, Stop};
 
 /// Refused by the guard, because the table is hidden; and by PostgreSQL, because of what it computes.
 const HIDDEN_SQL: &str = "SELECT wage FROM public.wages";
@@ -124,4 +124,116 @@ async fn questions_back_refusals_and_bare_queries_are_taken_for_what_they_are() 
     assert_eq!(answer["rows"], json!([[3]]));
     assert_eq!(answer["usage"]["calls"], 2);
     assert_eq!(rig.fake.requests().len(), 5, "two calls for an answer");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_a_column_cannot_have_is_mended_once_nothing_was_found() {
+    let rig = Rig::start().await;
+    let mut client = rig.connect().await;
+    for (slip, mended, rows) in [
+        (
+            "SELECT id FROM public.plans p WHERE p.tier = 'Gold' ORDER BY id",
+            "SELECT id FROM public.plans WHERE tier = 'gold' ORDER BY id",
+            json!([[2], [3]]),
+        ),
+        (
+            "SELECT count(*) FROM public.plans WHERE tier IN ('Gold', 'basics')",
+            "SELECT count(*) FROM public.plans WHERE tier = 'gold'",
+            json!([[2]]),
+        ),
+    ] {
+        let calls_before = rig.fake.requests().len();
+        rig.fake.push(Reply::text(&fenced(slip)));
+        rig.fake.push(Reply::text(&fenced(mended)));
+        let transcript = client.ask(QUESTION).await;
+        let answer = transcript.assert_answered();
+        assert_eq!(answer["rows"], rows);
+        assert_eq!(answer["usage"]["calls"], 3);
+        let stages = transcript.stages();
+        assert!(stages.contains(&"repairing"), "{stages:?}");
+        let repair = rig.fake.request(calls_before + 1).await;
+        let told = repair.last_message();
+        for part in ["'Gold'", "'basic', 'gold'", "tier"] {
+            assert!(told.contains(part), "{part} in {told}");
+        }
+        assert!(repair.body.to_string().contains(slip), "the attempt itself");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_that_cannot_be_mended_the_empty_result_is_answered_with_a_warning() {
+    let rig = Rig::start().await;
+    let mut client = rig.connect().await;
+    let slip = fenced("SELECT id FROM public.plans WHERE tier = 'Gold'");
+    for (repairs, calls) in [
+        (vec![slip.as_str(), slip.as_str()], 4),
+        (vec!["CANNOT: There is no such tier."], 3),
+        (vec!["Certainly!", "SELECT wage FROM public.wages"], 4),
+    ] {
+        rig.fake.push(Reply::text(&slip));
+        for repair in &repairs {
+            rig.fake.push(Reply::text(repair));
+        }
+        let transcript = client.ask(QUESTION).await;
+        let answer = transcript.assert_answered();
+        assert_eq!(answer["rows"], json!([]), "{repairs:?}");
+        assert!(answer["sql_query"].to_string().contains("'Gold'"));
+        let warnings = answer["evidence"]["warnings"].to_string();
+        assert!(warnings.contains("not among its values"), "{warnings}");
+        assert_eq!(answer["usage"]["calls"], calls, "{repairs:?}");
+    }
+    // Nothing found, and nothing doubtful about it.
+    let honest = "SELECT id FROM public.plans WHERE tier = 'gold' AND id > 9";
+    rig.fake.push(Reply::text(&fenced(honest)));
+    let transcript = client.ask(QUESTION).await;
+    assert_eq!(transcript.assert_answered()["usage"]["calls"], 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_that_was_renamed_meanwhile_is_found_by_its_nearest_name() {
+    let rig = Rig::start().await;
+    let mut client = rig.connect().await;
+    let gate = Gate::new();
+    let sql = "SELECT c.country FROM public.customers c ORDER BY c.id";
+    let begun = Reply::script().begin().delta("```sql\n").wait(&gate);
+    rig.fake.push(begun.delta(sql).finish(Stop::Complete));
+    let mended = sql.replace("country", "countries");
+    rig.fake.push(Reply::text(&fenced(&mended)));
+    let id = client.send(QUESTION).await;
+    // The schema has been read by now, and is read again only because of the error.
+    gate.reached().await;
+    let session = rig.database.admin().await;
+    let rename = "ALTER TABLE public.customers RENAME COLUMN country TO countries";
+    session.batch_execute(rename).await.expect("renamed");
+    gate.open();
+    let transcript = client.rest(&id).await;
+    let answer = transcript.assert_answered();
+    let rows = json!([["Germany"], ["Germany"], ["Finland"]]);
+    assert_eq!(answer["rows"], rows);
+    let repair = rig.fake.request(1).await;
+    let told = repair.last_message();
+    for part in [
+        "SQLSTATE 42703",
+        "at character 8",
+        "it reads: c.country FROM",
+        "the nearest column is countries",
+    ] {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_is_told_that_every_query_was_cut() {
+    let rig = Rig::start().await;
+    let mut client = rig.connect().await;
+    rig.fake.answer_with(|_| {
+        let begun = Reply::script().begin().delta("```sql\nSELECT ");
+        begun.finish(Stop::TokensMax)
+    });
+    let transcript = client.ask(QUESTION).await;
+    let answer = transcript.assert_declined("model_reply_invalid");
+    let reply = answer["reply"].as_str().expect("a reply");
+    assert!(reply.contains("cut off"), "{reply}");
+    let objection = rig.fake.requests()[1].last_message().to_owned();
+    assert!(objection.contains("cut off"), "{objection}");
 }

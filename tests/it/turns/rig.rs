@@ -15,10 +15,12 @@ use crate::support::turns::PATIENCE;
 /// The key that the product is given. In lower case, as secrets are looked for.
 pub(super) const KEY: &str = "sk-for-nobody-else";
 
-/// Three customers, a table that the policy hides, and rows enough for a query that takes minutes.
+/// Three customers, three plans, a table that the policy hides, and rows enough for a query that takes minutes.
 const SHOP: &str = "
     CREATE TABLE customers (id int PRIMARY KEY, name text NOT NULL, country text NOT NULL);
     INSERT INTO customers VALUES (1, 'Ada Lovelace', 'Germany'), (2, 'Grace Hopper', 'Germany'), (3, 'Linus', 'Finland');
+    CREATE TABLE plans (id int PRIMARY KEY, tier text NOT NULL CHECK (tier IN ('basic', 'gold')), begun date NOT NULL);
+    INSERT INTO plans VALUES (1, 'basic', '2026-01-05'), (2, 'gold', '2026-02-05'), (3, 'gold', '2026-02-06');
     CREATE TABLE wages (customer_id int, wage numeric);
     CREATE TABLE numbers AS SELECT n FROM generate_series(1, 60000) AS n;
     ANALYZE;";

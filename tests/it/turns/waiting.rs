@@ -1,10 +1,10 @@
 //! Questions that wait for the model, are turned away because of it, or are answered by another one.
 
-use db_chat::config::{Config, FallbackConfig, ProviderKind};
+use db_chat::config::{Config, FallbackConfig, ModelPrice, ProviderKind};
 use serde_json::{Value, json};
 
 use super::rig::{GOOD_SQL, KEY, PROSE, QUESTION, Rig, fenced, held, is_prose};
-use crate::support::fake_provider::{FakeProvider, Gate, Reply};
+use crate::support::fake_provider::{FakeProvider, Gate, Reply, USAGE};
 
 fn one_place(config: &mut Config) {
     config.limits.llm_concurrent_calls_max = 1;
@@ -109,6 +109,14 @@ async fn another_model_answers_when_the_first_cannot_and_the_answer_says_so() {
         config.llm.openai.base_url = url;
         config.llm.openai.api_key = Some(KEY.to_owned().into());
         config.llm.anthropic.model = "model-1".to_owned();
+        config.llm.prices = [("model-1", 1.0), ("model-2", 3.0)]
+            .map(|(model, usd)| ModelPrice {
+                model: model.to_owned(),
+                input_usd: usd,
+                cached_usd: usd,
+                output_usd: usd,
+            })
+            .to_vec();
     })
     .await;
     let mut client = rig.connect().await;
@@ -116,6 +124,9 @@ async fn another_model_answers_when_the_first_cannot_and_the_answer_says_so() {
     let answer = client.ask(QUESTION).await.assert_answered().clone();
     assert_eq!(answer["usage"]["models"], json!(["anthropic:model-1"]));
     assert_eq!(answer["usage"]["calls"], 2);
+    // Each call reads and writes as many tokens as another.
+    let of_one = (USAGE.input + USAGE.output) as f64 / 1e6;
+    assert_cost(answer_cost(&answer), 2.0 * of_one);
 
     // The SQL by the one, the prose by the other.
     rig.fake.push(Reply::text(&fenced(GOOD_SQL)));
@@ -125,6 +136,7 @@ async fn another_model_answers_when_the_first_cannot_and_the_answer_says_so() {
     let both = json!(["anthropic:model-1", "openai:model-2"]);
     assert_eq!(answer["usage"]["models"], both);
     assert_eq!(answer["usage"]["calls"], 3);
+    assert_cost(answer_cost(answer), of_one + 3.0 * of_one);
     assert_eq!(transcript.prose(), PROSE);
 
     let readiness = async || -> (u16, Value) {
@@ -144,4 +156,13 @@ async fn another_model_answers_when_the_first_cannot_and_the_answer_says_so() {
         (&check["kind"], &check["model"]),
         (&json!("openai"), &json!("model-2"))
     );
+}
+
+fn answer_cost(answer: &Value) -> f64 {
+    answer["usage"]["cost"]["amount"].as_f64().expect("a price")
+}
+
+/// To a billionth of a dollar, as far as an amount goes.
+fn assert_cost(amount: f64, expected: f64) {
+    assert!((amount - expected).abs() < 1.5e-9, "{amount}, {expected}");
 }

@@ -49,6 +49,8 @@ pub(super) enum Step {
     ErrorBody { kind: String },
     /// Waits for the test.
     Wait(Gate),
+    /// Takes its time.
+    Pause(Duration),
     /// Does nothing until the client has gone.
     Stall,
     /// Sends an event at intervals until the client has gone.
@@ -199,6 +201,11 @@ impl Reply {
     /// Waits until the test opens the gate.
     pub(crate) fn wait(self, gate: &Gate) -> Self {
         self.step(Step::Wait(gate.clone()))
+    }
+
+    /// Takes its time, as a model does between words.
+    pub(crate) fn pause(self, pause: Duration) -> Self {
+        self.step(Step::Pause(pause))
     }
 
     /// Falls silent until the client has gone.

@@ -113,6 +113,7 @@ async fn play(reply: Reply, mut writer: Writer, outgoing: &mut OwnedWriteHalf) -
             Step::Raw(bytes) => body.send(&bytes).await?,
             Step::ErrorBody { kind } => body.send(writer.error_body(&kind).as_bytes()).await?,
             Step::Wait(gate) => gate.pass().await,
+            Step::Pause(pause) => tokio::time::sleep(pause).await,
             Step::Stall => std::future::pending().await,
             Step::Drip(event, every) => {
                 let mut ticks = tokio::time::interval(every);

@@ -1,0 +1,250 @@
+//! The task of one turn: waits for its place in the conversation, runs the pipeline where its CPU work stalls no socket,
+//! writes the log, and sees to it that the log ends in exactly one final frame, whatever happens.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::Utc;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::conversations::StoreError;
+use crate::pipeline::Turn;
+use crate::pipeline::event::TurnEvent;
+use crate::protocol::error_code::ErrorCode;
+use crate::wire::errors::{WireError, chain};
+use crate::wire::frames::is_cancelled;
+use crate::wire::questions::AcceptedQuestion;
+
+use super::TurnHub;
+use super::line::Place;
+use super::local_turn::LocalTurn;
+use super::shared::SharedTurns;
+
+/// How many events a turn may be ahead of its log.
+const EVENTS_WAITING_MAX: usize = 64;
+
+/// A turn stops within 100 ms of being told to. One that has not after this long is dropped where it stands.
+const CANCEL_GRACE: Duration = Duration::from_secs(2);
+
+/// How often a turn is looked after: whether anybody still follows it, and what waits for its number.
+const BEAT: Duration = Duration::from_millis(250);
+
+/// How often a lease is renewed: three times before it runs out.
+const RENEW: Duration = Duration::from_secs(1);
+
+/// How often a turn that waits for another instance's looks whether it may go.
+const LINE_LOOK: Duration = Duration::from_millis(40);
+
+/// Runs a turn to its end.
+pub(super) async fn run(
+    hub: TurnHub,
+    turn: Arc<LocalTurn>,
+    question: AcceptedQuestion,
+    mut place: Place,
+) {
+    let answering = answer(&hub, &turn, question, &mut place);
+    let running = tokio::select! {
+        running = answering => running,
+        never = look_after(&hub, &turn) => match never {},
+        never = renew(&hub, &turn) => match never {},
+    };
+    if let Some(shared) = &hub.hub.shared {
+        // Whoever waits on another instance goes on now; if this fails, when the lease has run out.
+        let _ = shared.leave_conversation(turn.shared()).await;
+    }
+    drop(place);
+    hub.ended(&turn);
+    if let Some(running) = running
+        && let Err(error) = running.await
+        && error.is_panic()
+    {
+        tracing::error!(request_id = %turn.request_id, "turn panicked");
+    }
+}
+
+/// Returns when the final frame has been written.
+async fn answer(
+    hub: &TurnHub,
+    turn: &Arc<LocalTurn>,
+    question: AcceptedQuestion,
+    place: &mut Place,
+) -> Option<JoinHandle<()>> {
+    tokio::select! {
+        biased;
+        () = turn.cancel.cancelled() => {
+            turn.log.fail(why_stopped(hub, turn));
+            return None;
+        }
+        outcome = take_conversation(hub, turn, place) => if let Err(error) = outcome {
+            turn.log.fail(error);
+            return None;
+        },
+    }
+    let (sender, events) = mpsc::channel(EVENTS_WAITING_MAX);
+    let asked = Turn {
+        principal: question.principal,
+        client_address: question.client_address,
+        holder: hub.hub.shared.as_ref().map(|_| turn.id),
+        request_id: question.request_id,
+        conversation_id: question.conversation_id,
+        question: question.question,
+        asked_at: Utc::now(),
+        cancel: turn.cancel.clone(),
+    };
+    let running = hub
+        .hub
+        .tasks
+        .spawn_on((hub.hub.run_turn)(asked, sender), &hub.hub.runtime);
+    if !write_events(hub, turn, events).await {
+        running.abort();
+    }
+    Some(running)
+}
+
+/// Waits until the turn is the first one of its conversation: here, and then among all instances.
+async fn take_conversation(
+    hub: &TurnHub,
+    turn: &Arc<LocalTurn>,
+    place: &mut Place,
+) -> Result<(), WireError> {
+    let Some(shared) = &hub.hub.shared else {
+        place.first().await;
+        return Ok(());
+    };
+    let away = |error| {
+        WireError::from(&StoreError::Unavailable {
+            operation: "enter",
+            source: Box::new(error),
+        })
+    };
+    if turn.is_resumable() {
+        publish(hub, shared, turn).await.map_err(away)?;
+        let (shared, turn) = (shared.clone(), Arc::clone(turn));
+        let keep_for = hub.hub.resume_timeout;
+        let replicating =
+            async move { super::replica::replicate(&shared, &turn, keep_for + RENEW).await };
+        hub.hub.tasks.spawn_on(replicating, &hub.hub.runtime);
+    }
+    place.first().await;
+    while !shared
+        .take_conversation(turn.shared())
+        .await
+        .map_err(away)?
+    {
+        tokio::time::sleep(LINE_LOOK).await;
+    }
+    turn.hold_conversation();
+    Ok(())
+}
+
+/// Lets the other instances find the turn, its lease first: what has none counts as lost.
+async fn publish(
+    hub: &TurnHub,
+    shared: &SharedTurns,
+    turn: &LocalTurn,
+) -> Result<(), fred::error::Error> {
+    shared
+        .renew(turn.shared(), false, hub.hub.resume_timeout)
+        .await?;
+    shared.name(&turn.name(), turn.shared()).await
+}
+
+/// Renews the turn's lease and does what others asked for meanwhile.
+async fn renew(hub: &TurnHub, turn: &LocalTurn) -> std::convert::Infallible {
+    let Some(shared) = &hub.hub.shared else {
+        return std::future::pending().await;
+    };
+    let mut was_away = false;
+    loop {
+        tokio::time::sleep(RENEW).await;
+        let life = hub.hub.resume_timeout + RENEW;
+        let renewed = shared
+            .renew(turn.shared(), turn.holds_conversation(), life)
+            .await;
+        let Ok(renewed) = renewed else {
+            was_away = true;
+            continue;
+        };
+        if renewed.is_cancelled {
+            turn.stop(super::cancelled());
+        }
+        if renewed.is_followed {
+            turn.log.followed_elsewhere();
+        }
+        // Redis may have forgotten the turn, or another instance may have taken its owner for gone.
+        let is_in_doubt = was_away || !renewed.was_there;
+        if is_in_doubt && turn.is_resumable() {
+            was_away = shared.name(&turn.name(), turn.shared()).await.is_err();
+            turn.log.doubt();
+        }
+    }
+}
+
+/// Writes events until the final one; `false` if the turn had to be given up. Drops `events` then, so that what the
+/// turn may still say cannot block it.
+async fn write_events(
+    hub: &TurnHub,
+    turn: &LocalTurn,
+    mut events: mpsc::Receiver<TurnEvent>,
+) -> bool {
+    let given_up = async {
+        turn.cancel.cancelled().await;
+        tokio::time::sleep(CANCEL_GRACE).await;
+    };
+    tokio::pin!(given_up);
+    loop {
+        tokio::select! {
+            biased;
+            event = events.recv() => match event {
+                Some(event) if is_cancelled(&event) => {
+                    turn.log.fail(why_stopped(hub, turn));
+                    return true;
+                }
+                Some(event) => {
+                    if let TurnEvent::Failed(error) = &event {
+                        tracing::warn!(request_id = %turn.request_id, error = %chain(error), "turn failed");
+                    }
+                    let is_final = matches!(event, TurnEvent::Answered(_) | TurnEvent::Failed(_));
+                    turn.log.write(event);
+                    if is_final {
+                        return true;
+                    }
+                }
+                None => {
+                    // The turn went away without a final event: a fault, unless it was told to.
+                    let error = if turn.cancel.is_cancelled() {
+                        why_stopped(hub, turn)
+                    } else {
+                        WireError::internal()
+                    };
+                    turn.log.fail(error);
+                    return true;
+                }
+            },
+            () = &mut given_up => {
+                turn.log.fail(why_stopped(hub, turn));
+                return false;
+            }
+        }
+    }
+}
+
+/// Stops a turn that nobody comes back for, and keeps frames from waiting for a follower that stalls.
+async fn look_after(hub: &TurnHub, turn: &LocalTurn) -> std::convert::Infallible {
+    loop {
+        tokio::time::sleep(BEAT).await;
+        turn.log.settle();
+        if turn.is_abandoned(hub.hub.resume_timeout) {
+            turn.stop(WireError::new(
+                ErrorCode::Cancelled,
+                "The question was stopped, because nobody came back for it.",
+            ));
+        }
+    }
+}
+
+fn why_stopped(hub: &TurnHub, turn: &LocalTurn) -> WireError {
+    let said = turn.stopped_for().cloned();
+    said.unwrap_or_else(|| hub.why_stopped())
+}

@@ -1,0 +1,15 @@
+-- Renews what the owner of a running turn holds.
+-- KEYS: lease, stream, followers' mark, cancel mark, conversation's lock, its last holder;
+-- ARGV: instance, lease in ms, the stream's life in ms, the turn, whether it holds the conversation (1 or 0), the holder's life in s.
+-- Returns whether the lease was still there, whether somebody follows elsewhere, whether it is to be stopped.
+local was_there = redis.call('EXISTS', KEYS[1])
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+redis.call('PEXPIRE', KEYS[2], ARGV[3])
+if ARGV[5] == '1' then
+  local holder = redis.call('GET', KEYS[6])
+  if not holder or holder == ARGV[4] then
+    redis.call('SET', KEYS[5], ARGV[4], 'PX', ARGV[2])
+    redis.call('SET', KEYS[6], ARGV[4], 'EX', ARGV[6])
+  end
+end
+return {was_there, redis.call('EXISTS', KEYS[3]), redis.call('EXISTS', KEYS[4])}

@@ -1,0 +1,7 @@
+//! Questions that outlive the connection they were asked on, and the instance too.
+
+mod chaos;
+mod one_instance;
+mod outages;
+mod support;
+mod two_instances;

@@ -1,0 +1,262 @@
+//! Two instances that share a Redis act as one.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use db_chat::conversations::StoreError;
+use db_chat::domain::conversation::{StoredTurn, TurnOutcome};
+use db_chat::domain::ids::{ConversationId, RequestId};
+use db_chat::domain::principal::Principal;
+use db_chat::pipeline::event::{Stage, TurnEvent};
+
+use super::support::{CONVERSATION, Instance, cancel, checked_prose, resume, say};
+use crate::support::cut_proxy::CutProxy;
+use crate::support::redis::RedisServer;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_is_taken_up_on_the_other_instance_without_gap_or_double() {
+    let redis = RedisServer::start().await;
+    let mut one = Instance::start(redis.address()).await;
+    let two = Instance::start(redis.address()).await;
+    let mut lost = one.server.connect().await;
+    lost.ask("q", Some(CONVERSATION)).await;
+    let turn = one.playbook.next().await;
+    turn.play(TurnEvent::Stage(Stage::Narrating)).await;
+    say(&turn, "one ").await;
+    assert_eq!(lost.frame().await["seq"], 1);
+    assert_eq!(lost.frame().await["seq"], 2);
+    drop(lost);
+    say(&turn, "two ").await;
+
+    let mut socket = two.server.connect().await;
+    resume(&mut socket, "q", 2).await;
+    let missed = socket.frame().await;
+    assert_eq!(
+        (missed["seq"].as_u64(), missed["token"].as_str()),
+        (Some(3), Some("two "))
+    );
+    say(&turn, "three").await;
+    let live = socket.frame().await;
+    assert_eq!(
+        (live["seq"].as_u64(), live["token"].as_str()),
+        (Some(4), Some("three"))
+    );
+    turn.answer("one two three").await;
+    assert_eq!(socket.frame().await["reply"], "one two three");
+
+    // After its end, on either, and everything from the beginning.
+    for server in [&two.server, &one.server] {
+        let mut socket = server.connect().await;
+        resume(&mut socket, "q", 0).await;
+        let frames = socket.frames_of("q").await;
+        assert_eq!(checked_prose(&frames, 1), "one two three");
+        resume(&mut socket, "q", 5).await;
+        assert_eq!(socket.frame().await["reply"], "one two three");
+        resume(&mut socket, "unknown", 0).await;
+        assert_eq!(socket.frame().await["code"], "request_not_found");
+    }
+    assert_all_expire(&redis).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_is_stopped_from_the_other_instance() {
+    let redis = RedisServer::start().await;
+    let mut one = Instance::start(redis.address()).await;
+    let two = Instance::start(redis.address()).await;
+    let mut asker = one.server.connect().await;
+    asker.ask("q", None).await;
+    let turn = one.playbook.next().await;
+    let mut other = two.server.connect().await;
+    cancel(&mut other, "q").await;
+    turn.cancelled().await;
+    assert_eq!(asker.frame().await["code"], "cancelled");
+    // Whoever follows it there can stop it too.
+    asker.ask("again", None).await;
+    let turn = one.playbook.next().await;
+    resume(&mut other, "again", 0).await;
+    say(&turn, "a").await;
+    assert_eq!(other.frame().await["token"], "a");
+    cancel(&mut other, "again").await;
+    assert_eq!(other.frame().await["code"], "cancelled");
+    assert_eq!(asker.frames_of("again").await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_is_followed_elsewhere_goes_on_and_is_stopped_when_nobody_is_left() {
+    let redis = RedisServer::start().await;
+    let short = |config: &mut db_chat::config::Config| config.limits.resume_seconds = 2;
+    let mut one = Instance::start_with(redis.address(), short).await;
+    let two = Instance::start_with(redis.address(), short).await;
+    let mut lost = one.server.connect().await;
+    lost.ask("q", None).await;
+    let turn = one.playbook.next().await;
+    drop(lost);
+    let mut socket = two.server.connect().await;
+    resume(&mut socket, "q", 0).await;
+    // Well past the time, it still runs: this is about a duration, so it has to pass.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert!(!turn.turn.cancel.is_cancelled());
+    say(&turn, "a").await;
+    assert_eq!(socket.frame().await["token"], "a");
+    drop(socket);
+    turn.cancelled().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn questions_of_one_conversation_on_two_instances_run_one_after_the_other() {
+    let redis = RedisServer::start().await;
+    let mut one = Instance::start(redis.address()).await;
+    let mut two = Instance::start(redis.address()).await;
+    let (mut at_one, mut at_two) = (one.server.connect().await, two.server.connect().await);
+    at_one.ask("first", Some(CONVERSATION)).await;
+    let first = one.playbook.next().await;
+    at_two.ask("second", Some(CONVERSATION)).await;
+    at_two.ask("elsewhere", None).await;
+    // The other conversation's turn starts although it was asked last: so the second waits.
+    let elsewhere = two.playbook.next().await;
+    assert_eq!(elsewhere.turn.request_id.as_str(), "elsewhere");
+    wait_for_line(&redis, 1).await;
+    at_one.ask("third", Some(CONVERSATION)).await;
+    first.answer("1").await;
+    assert_eq!(at_one.frames_of("first").await[0]["reply"], "1");
+    let second = two.playbook.next().await;
+    assert_eq!(second.turn.request_id.as_str(), "second");
+    // The third is in line by now, and does not start before the second has ended.
+    wait_for_line(&redis, 1).await;
+    assert!(one.playbook.is_empty());
+    second.answer("2").await;
+    let third = one.playbook.next().await;
+    third.answer("3").await;
+    assert_eq!(at_one.frames_of("third").await[0]["reply"], "3");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_that_was_cut_off_cannot_write_late_and_its_question_is_lost_for_everybody() {
+    let redis = RedisServer::start().await;
+    let proxy = CutProxy::start(redis.address()).await;
+    let mut one = Instance::start(proxy.address()).await;
+    let mut two = Instance::start(redis.address()).await;
+    let (mut asker, mut socket) = (one.server.connect().await, two.server.connect().await);
+    asker.ask("q", Some(CONVERSATION)).await;
+    let turn = one.playbook.next().await;
+    say(&turn, "a").await;
+    assert_eq!(asker.frame().await["token"], "a");
+    resume(&mut socket, "q", 0).await;
+    assert_eq!(socket.frame().await["token"], "a");
+
+    proxy.stall();
+    let cut_at = tokio::time::Instant::now();
+    // Another one's turn in the conversation comes next, although the first has never ended.
+    socket.ask("next", Some(CONVERSATION)).await;
+    let next = two.playbook.next().await;
+    let lost = socket.frames_of("q").await;
+    assert!(
+        cut_at.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        cut_at.elapsed()
+    );
+    assert_eq!(lost[0]["code"], "turn_lost");
+    assert_eq!(lost[0]["retryable"], true);
+    checked_prose(&lost, 2);
+
+    let mut proxy = proxy;
+    proxy.resume().await;
+    // The paused one learns of it: it is told to stop, and its asker is told the same end.
+    turn.cancelled().await;
+    assert_eq!(
+        asker.frames_of("q").await.last().expect("a final frame")["code"],
+        "turn_lost"
+    );
+    let conversation = ConversationId::parse(CONVERSATION).expect("an id");
+    let (late, holder) = (stored("late"), turn.turn.holder.expect("a fence"));
+    let written = one
+        .server
+        .store
+        .append_as(&Principal::anonymous(), conversation, late, holder)
+        .await;
+    assert!(
+        matches!(written, Err(StoreError::Superseded)),
+        "{written:?}"
+    );
+    let holder = next.turn.holder.expect("a fence");
+    two.server
+        .store
+        .append_as(
+            &Principal::anonymous(),
+            conversation,
+            stored("next"),
+            holder,
+        )
+        .await
+        .expect("the one whose turn it is may write");
+    let kept = two
+        .server
+        .store
+        .load(&Principal::anonymous(), conversation)
+        .await
+        .expect("a store");
+    assert_eq!(kept.expect("a conversation").turns, [stored("next")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_stops_ends_its_questions_for_those_who_follow_elsewhere() {
+    let redis = RedisServer::start().await;
+    let mut one = Instance::start_with(redis.address(), |config| {
+        config.limits.shutdown_timeout_ms = 300;
+    })
+    .await;
+    let two = Instance::start(redis.address()).await;
+    let mut asker = one.server.connect().await;
+    asker.ask("q", None).await;
+    let turn = one.playbook.next().await;
+    drop(asker);
+    let mut socket = two.server.connect().await;
+    resume(&mut socket, "q", 0).await;
+    say(&turn, "a").await;
+    assert_eq!(socket.frame().await["token"], "a");
+    one.server.stop();
+    turn.cancelled().await;
+    let frames = socket.frames_of("q").await;
+    assert_eq!(frames[0]["code"], "shutting_down");
+    checked_prose(&frames, 2);
+    one.server.ended().await.expect("a good end");
+    assert_all_expire(&redis).await;
+}
+
+fn stored(name: &str) -> StoredTurn {
+    StoredTurn {
+        request_id: RequestId::parse(name).expect("an id"),
+        asked_at: chrono::DateTime::<Utc>::UNIX_EPOCH,
+        question: name.to_owned(),
+        sql: None,
+        result: None,
+        reply: name.to_owned(),
+        outcome: TurnOutcome::Answered,
+        options: Vec::new(),
+        tokens_spent: 0,
+    }
+}
+
+/// Waits until so many turns are in the conversation's line.
+async fn wait_for_line(redis: &RedisServer, wanted: usize) {
+    let line = format!("db-chat:conversation:{{{CONVERSATION}}}:line");
+    let deadline = tokio::time::Instant::now() + crate::support::turns::PATIENCE;
+    while redis.command(&["ZCARD", &line]).await != wanted.to_string() {
+        assert!(tokio::time::Instant::now() < deadline, "nobody in line");
+    }
+}
+
+/// Whatever is left in Redis goes by itself.
+async fn assert_all_expire(redis: &RedisServer) {
+    let keys = redis.command(&["KEYS", "*"]).await;
+    assert!(!keys.is_empty());
+    for key in keys.lines() {
+        let left: i64 = redis
+            .command(&["PTTL", key])
+            .await
+            .parse()
+            .expect("a number");
+        // It may have gone meanwhile; -1 would be for ever.
+        assert_ne!(left, -1, "{key}");
+    }
+}
