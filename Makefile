@@ -12,7 +12,7 @@ help: ## List the targets
 # Not a release, which takes minutes longer to build: a demo spends its time waiting for PostgreSQL and a model.
 demo: ## Run db-chat on a private PostgreSQL with a demo database; ARGS="--bind 127.0.0.1:9000"
 	@scripts/install.sh build postgresql
-	cargo run --locked --profile demo --bin db-chat -- demo $(ARGS)
+	cargo run --locked --bin db-chat -- demo $(ARGS)
 
 test: ## Run all tests
 	@scripts/install.sh build postgresql redis browser

@@ -2,7 +2,8 @@
 //!
 //! Only queries that are accepted are timed; a refusal costs less. The steps of one query are timed in turn, round after round,
 //! and of each the shortest time counts: whatever else the machine does can only lengthen one, so the shortest are what the
-//! work itself takes. Exits with 1 if the whole costs more than [`RATIO_MAX`] times the parser alone.
+//! work itself takes. What seems too slow is timed again, up to [`TRIES`] times. Exits with 1 if the whole then still costs more than
+//! [`RATIO_MAX`] times the parser alone.
 
 #![expect(
     clippy::print_stdout,
@@ -28,8 +29,12 @@ use tokio_util::task::TaskTracker;
 /// What of the corpus database may be read, as in the tests.
 const ALLOWED_TABLES: &str = "books, members, loans, loan_summary, !public.members.card_number";
 
-/// Times that each query is taken through each step.
+/// Times that each query is taken through each step in one try.
 const ROUNDS: usize = 300;
+
+/// Tries for a row that seems too slow. The shortest times of all of them count, so a machine that is busy for a while costs
+/// time and not the verdict.
+const TRIES: usize = 10;
 
 /// What the whole check may cost, as a multiple of libpg_query's parser alone.
 const RATIO_MAX: f64 = 3.0;
@@ -84,14 +89,20 @@ fn header() {
 
 /// Times all queries, prints the mean for one of them and gives the ratio.
 fn row(name: &str, queries: &[String], snapshot: &Snapshot) -> f64 {
-    let mut means = [0.0; 4];
-    for sql in queries {
-        for (mean, shortest) in means.iter_mut().zip(shortest(sql, snapshot)) {
-            *mean += shortest / queries.len() as f64;
+    let mut times = vec![[Duration::MAX; 4]; queries.len()];
+    let mut tries = 0;
+    let ([library, parse, resolve, write_out], whole) = loop {
+        for (sql, times) in queries.iter().zip(&mut times) {
+            time(sql, snapshot, times);
         }
-    }
-    let [library, parse, resolve, write_out] = means;
-    let whole = parse + resolve + write_out;
+        tries += 1;
+        let means = means(&times);
+        let [library, parse, resolve, write_out] = means;
+        let whole = parse + resolve + write_out;
+        if whole <= RATIO_MAX * library || tries == TRIES {
+            break (means, whole);
+        }
+    };
     println!(
         "{name:<24}{library:>12.1}{parse:>12.1}{resolve:>12.1}{write_out:>12.1}{whole:>12.1}{:>8.2}",
         whole / library
@@ -99,13 +110,23 @@ fn row(name: &str, queries: &[String], snapshot: &Snapshot) -> f64 {
     whole / library
 }
 
-/// Microseconds that the parser alone and each step of a check take for one query at best. A check is these three steps, one
-/// after the other, and nothing else; what they need no more they drop themselves.
-fn shortest(sql: &str, snapshot: &Snapshot) -> [f64; 4] {
+/// Microseconds for one query, on average.
+fn means(times: &[[Duration; 4]]) -> [f64; 4] {
+    let mut means = [0.0; 4];
+    for of_query in times {
+        for (mean, time) in means.iter_mut().zip(of_query) {
+            *mean += time.as_secs_f64() * 1e6 / times.len() as f64;
+        }
+    }
+    means
+}
+
+/// Notes in `times` how long the parser alone and each step of a check take for one query at best. A check is these three steps,
+/// one after the other, and nothing else; what they need no more they drop themselves.
+fn time(sql: &str, snapshot: &Snapshot, times: &mut [Duration; 4]) {
     let draft = DraftSql::new(sql);
-    let mut times = [Duration::MAX; 4];
     for _ in 0..ROUNDS {
-        let [library, parse, resolve, write_out] = &mut times;
+        let [library, parse, resolve, write_out] = &mut *times;
         // Twice: the first finds the memory as the round before left it, the second as a first parse left it.
         for _ in 0..2 {
             timed(library, || pg_query::parse(sql, 0).expect("a tree"));
@@ -116,7 +137,6 @@ fn shortest(sql: &str, snapshot: &Snapshot) -> [f64; 4] {
         });
         timed(write_out, || resolved.write_out().expect("a text"));
     }
-    times.map(|time| time.as_secs_f64() * 1e6)
 }
 
 /// Does one thing and notes in `shortest` how long it took, without the time to drop what it gives.

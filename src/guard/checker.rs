@@ -36,8 +36,8 @@ pub(super) struct Checker<'a> {
     columns: BTreeSet<Origin>,
     /// Filled for the outermost query.
     pub(super) facts: QueryFacts,
-    /// Filled as clauses are read.
-    pub(super) conditions: Vec<Condition>,
+    /// Filled as clauses are read, if they are wanted.
+    pub(super) conditions: Option<Vec<Condition>>,
 }
 
 /// What an expression gives.
@@ -118,7 +118,7 @@ impl<'a> Checker<'a> {
             tables: BTreeSet::new(),
             columns: BTreeSet::new(),
             facts: QueryFacts::default(),
-            conditions: Vec::new(),
+            conditions: None,
         }
     }
 
@@ -169,13 +169,16 @@ impl<'a> Checker<'a> {
         self.facts
             .comparisons
             .extend(conjuncts.iter().copied().filter_map(comparison));
-        let conjuncts = conjuncts.into_iter().cloned();
-        self.conditions.extend(conjuncts.map(Condition::Filter));
+        if let Some(conditions) = self.conditions.as_mut() {
+            conditions.extend(conjuncts.into_iter().cloned().map(Condition::Filter));
+        }
     }
 
     /// Notes the condition of a join.
-    pub(super) fn note_join(&mut self, condition: Condition) {
-        self.conditions.push(condition);
+    pub(super) fn note_join(&mut self, condition: impl FnOnce() -> Condition) {
+        if let Some(conditions) = self.conditions.as_mut() {
+            conditions.push(condition());
+        }
     }
 
     /// Names of the relations read, and of their columns, sorted.

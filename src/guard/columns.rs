@@ -10,6 +10,9 @@ use super::hints;
 use super::rejection::{Checked, Rejection, RejectionCode};
 use super::scope::{Found, Item, ScopeColumn, ValueType};
 
+/// What is refused with the words that say what to do instead.
+pub(super) const FIELD_OF_A_VALUE: &str = "A field of a row that is not a table's own, (…).name, (put the row's source in FROM and name the column)";
+
 /// Most column names that a reason lists.
 const LISTED_COLUMNS_MAX: usize = 40;
 
@@ -45,6 +48,24 @@ impl Checker<'_> {
                 }
             }
         }
+    }
+
+    /// `(row).field`, given as `row.field`: a column of a FROM item that may be read whole. A field of anything else, a column that
+    /// holds a row for example, has no column to be looked up as.
+    pub(super) fn field(&mut self, reference: &ColumnRef) -> Checked<Value> {
+        let (names, _) = split(reference)?;
+        let row = match names.as_slice() {
+            [row, _] if matches!(self.scopes.find_column(row, false), Found::Nothing) => *row,
+            _ => return Err(not_supported(FIELD_OF_A_VALUE)),
+        };
+        let item = self.qualifier(&[row])?;
+        if item.scalar {
+            return Err(not_supported(FIELD_OF_A_VALUE));
+        }
+        if item.columns.iter().any(|column| column.hidden) {
+            return Err(star_over_hidden(&item.columns));
+        }
+        self.column_reference(reference)
     }
 
     /// The columns that a star stands for; `None` if the reference is no star.

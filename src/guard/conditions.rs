@@ -1,7 +1,6 @@
 //! What a checked query asks of its rows, for the evidence.
 //!
-//! The parts of the tree are kept while it is read and put into words only for a query that will be run: writing them out costs
-//! as much as half the check does.
+//! The parts of the tree are copied and put into words only for a query that will be run: that costs more than half the check.
 
 use pg_query::NodeEnum;
 use pg_query::protobuf::{JoinExpr, JoinType, Node};

@@ -3,13 +3,14 @@
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
     AArrayExpr, AConst, AIndices, AIndirection, BoolExpr, BooleanTest, CaseExpr, CaseWhen,
-    CoalesceExpr, CollateClause, GroupingFunc, MinMaxExpr, MinMaxOp, Node, NullTest, RowExpr,
-    SqlValueFunction, SqlValueFunctionOp, SubLink, SubLinkType, TypeCast, a_const,
+    CoalesceExpr, CollateClause, ColumnRef, GroupingFunc, MinMaxExpr, MinMaxOp, Node, NullTest,
+    RowExpr, SqlValueFunction, SqlValueFunctionOp, SubLink, SubLinkType, TypeCast, a_const,
 };
 
 use super::checker::{
-    Checker, OutputName, Value, expect_empty, not_supported, text_node, texts_of,
+    Checker, OutputName, Value, expect_empty, not_supported, text_node, text_of, texts_of,
 };
+use super::columns::FIELD_OF_A_VALUE;
 use super::query::faulty;
 use super::rejection::{Checked, Rejection, RejectionCode};
 use super::scope::ValueType;
@@ -128,7 +129,14 @@ impl Checker<'_> {
                     name: name(2, "row"),
                 })
             }
-            Some(NodeEnum::AIndirection(indirection)) => checker.indirection(indirection),
+            Some(NodeEnum::AIndirection(indirection)) => match row_and_field(indirection) {
+                Some(reference) => {
+                    let value = checker.field(&reference)?;
+                    node.node = Some(NodeEnum::ColumnRef(reference));
+                    Ok(value)
+                }
+                None => checker.indirection(indirection),
+            },
             Some(NodeEnum::CollateClause(collate)) => {
                 let CollateClause {
                     arg,
@@ -358,7 +366,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Subscripts. A field of a row could also be a function of it, so fields are refused.
+    /// Subscripts. A field of a row that has no name could also be a function of it, so it is refused.
     fn indirection(&mut self, indirection: &mut AIndirection) -> Checked<Value> {
         let AIndirection { arg, indirection } = indirection;
         let value = self.optional(arg.as_deref_mut())?;
@@ -374,10 +382,7 @@ impl Checker<'_> {
                     self.optional(uidx.as_deref_mut())?;
                 }
                 _ => {
-                    return Err(Rejection::new(
-                        RejectionCode::NotSupported,
-                        "Fields of a row cannot be selected with (…).name; put the row's source in FROM and name the column.",
-                    ));
+                    return Err(not_supported(FIELD_OF_A_VALUE));
                 }
             }
         }
@@ -455,6 +460,22 @@ impl Checker<'_> {
             not_supported("This kind of expression")
         }
     }
+}
+
+/// `(row).field` as `row.field`, if the row is called by one name.
+fn row_and_field(indirection: &AIndirection) -> Option<ColumnRef> {
+    let AIndirection { arg, indirection } = indirection;
+    let Some(NodeEnum::ColumnRef(row)) = arg.as_deref()?.node.as_ref() else {
+        return None;
+    };
+    let ([row_name], [field]) = (row.fields.as_slice(), indirection.as_slice()) else {
+        return None;
+    };
+    let is_named = text_of(row_name).is_some() && text_of(field).is_some();
+    is_named.then(|| ColumnRef {
+        fields: vec![row_name.clone(), field.clone()],
+        location: row.location,
+    })
 }
 
 /// The deparser writes `'t'::boolean` as `true`, which is another tree; `'true'::boolean` it leaves alone.

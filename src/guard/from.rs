@@ -299,10 +299,12 @@ impl Checker<'_> {
             let result = self.with_lateral(false, |checker| checker.expression(condition));
             items = std::mem::replace(&mut self.scopes.innermost().items, others);
             result?;
-            self.note_join(Condition::Join((**condition).clone()));
+            self.note_join(|| Condition::Join((**condition).clone()));
         } else if !shared.is_empty() {
-            let names: Vec<String> = shared.iter().map(|name| emit::quoted(name)).collect();
-            self.note_join(Condition::Using(format!("USING ({})", names.join(", "))));
+            self.note_join(|| {
+                let names: Vec<String> = shared.iter().map(|name| emit::quoted(name)).collect();
+                Condition::Using(format!("USING ({})", names.join(", ")))
+            });
         }
         let own = match alias {
             Some(alias) => {

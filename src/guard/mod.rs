@@ -36,7 +36,6 @@ pub use rejection::{Rejection, RejectionCode};
 use pg_query::NodeEnum;
 use pg_query::protobuf::ParseResult;
 
-use self::conditions::Condition;
 use crate::domain::schema::Snapshot;
 use crate::domain::sql::DraftSql;
 
@@ -48,8 +47,6 @@ pub struct CheckedSql {
     tables: Vec<String>,
     columns: Vec<String>,
     facts: QueryFacts,
-    /// Emptied by [`Self::described`].
-    conditions: Vec<Condition>,
 }
 
 /// What the checked tree says about the query, for the evidence.
@@ -94,11 +91,15 @@ impl CheckedSql {
         &self.columns
     }
 
-    /// The same with its conditions put into words, for a query that will be run. Needs the stack that [`check`] needs.
+    /// The same with its conditions put into words, for a query that will be run; `snapshot` is the one that it was checked
+    /// against. Needs the stack that [`check`] needs.
     #[must_use]
-    pub fn described(mut self) -> Self {
-        let conditions = std::mem::take(&mut self.conditions);
-        if !conditions.is_empty() {
+    pub fn described(mut self, snapshot: &Snapshot) -> Self {
+        // The text is read once more: to copy the conditions of every query while it is checked costs a tenth of the check.
+        let mut checker = checker::Checker::new(snapshot);
+        checker.conditions = Some(Vec::new());
+        let read = emit::parse(&self.text).and_then(|mut tree| read(&mut tree, &mut checker));
+        if let (Ok(()), Some(conditions)) = (read, checker.conditions) {
             (self.facts.filters, self.facts.joins) = conditions::in_words(conditions);
         }
         self
@@ -121,7 +122,6 @@ impl CheckedSql {
             tables: Vec::new(),
             columns: Vec::new(),
             facts: QueryFacts::default(),
-            conditions: Vec::new(),
         }
     }
 }
@@ -148,7 +148,6 @@ pub struct ResolvedSql {
     tables: Vec<String>,
     columns: Vec<String>,
     facts: QueryFacts,
-    conditions: Vec<Condition>,
 }
 
 /// The first step of [`check`].
@@ -167,41 +166,41 @@ impl ParsedSql {
     /// # Errors
     /// What the statement is, reads, calls or would build is not allowed.
     pub fn resolve(mut self, snapshot: &Snapshot) -> Result<ResolvedSql, Rejection> {
-        let [statement] = self.tree.stmts.as_mut_slice() else {
-            return Err(Rejection::new(
-                RejectionCode::NotOneStatement,
-                "Exactly one SELECT statement is expected.",
-            ));
-        };
         let mut checker = checker::Checker::new(snapshot);
-        match statement.stmt.as_mut().and_then(|node| node.node.as_mut()) {
-            Some(NodeEnum::SelectStmt(query)) => checker.outermost(query)?,
-            Some(
-                NodeEnum::InsertStmt(_)
-                | NodeEnum::UpdateStmt(_)
-                | NodeEnum::DeleteStmt(_)
-                | NodeEnum::MergeStmt(_),
-            ) => {
-                return Err(Rejection::new(
-                    RejectionCode::NotReadOnly,
-                    "Only SELECT is allowed; nothing can be written.",
-                ));
-            }
-            _ => {
-                return Err(Rejection::new(
-                    RejectionCode::NotAQuery,
-                    "Only SELECT, VALUES and TABLE are allowed.",
-                ));
-            }
-        }
+        read(&mut self.tree, &mut checker)?;
         let (tables, columns) = checker.evidence();
         Ok(ResolvedSql {
             tables,
             columns,
             facts: checker.facts,
-            conditions: checker.conditions,
             tree: self.tree,
         })
+    }
+}
+
+/// Reads the one query that a text must be.
+fn read(tree: &mut ParseResult, checker: &mut checker::Checker<'_>) -> Result<(), Rejection> {
+    let [statement] = tree.stmts.as_mut_slice() else {
+        return Err(Rejection::new(
+            RejectionCode::NotOneStatement,
+            "Exactly one SELECT statement is expected.",
+        ));
+    };
+    match statement.stmt.as_mut().and_then(|node| node.node.as_mut()) {
+        Some(NodeEnum::SelectStmt(query)) => checker.outermost(query),
+        Some(
+            NodeEnum::InsertStmt(_)
+            | NodeEnum::UpdateStmt(_)
+            | NodeEnum::DeleteStmt(_)
+            | NodeEnum::MergeStmt(_),
+        ) => Err(Rejection::new(
+            RejectionCode::NotReadOnly,
+            "Only SELECT is allowed; nothing can be written.",
+        )),
+        _ => Err(Rejection::new(
+            RejectionCode::NotAQuery,
+            "Only SELECT, VALUES and TABLE are allowed.",
+        )),
     }
 }
 
@@ -216,7 +215,6 @@ impl ResolvedSql {
             tables: self.tables,
             columns: self.columns,
             facts: self.facts,
-            conditions: self.conditions,
         })
     }
 }

@@ -96,10 +96,13 @@ impl Checker<'_> {
                         self.operator(&mut vec![text_node(symbol)])?;
                     }
                 }
-                match right.node.as_mut() {
-                    Some(NodeEnum::List(list)) => self.expressions(&mut list.items)?,
-                    _ => return Err(not_supported("This kind of list")),
+                let Some(NodeEnum::List(list)) = right.node.as_mut() else {
+                    return Err(not_supported("This kind of list"));
                 };
+                // One after the other: nothing of thousands of values is needed later.
+                for item in &mut list.items {
+                    self.expression(item)?;
+                }
                 Ok(Value::default())
             }
             AExprKind::AexprNullif => {

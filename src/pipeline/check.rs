@@ -84,7 +84,8 @@ impl SqlChecker {
             .spawn(move || {
                 // The permit belongs to the thread: a caller that gave up does not make room for another text.
                 let _permit = permit;
-                let verdict = guard::check(&draft, &snapshot).map(CheckedSql::described);
+                let verdict =
+                    guard::check(&draft, &snapshot).map(|checked| checked.described(&snapshot));
                 let _ = outcome.send(verdict);
             });
         if let Err(error) = started {

@@ -38,6 +38,11 @@ SELECT b.id, count(m) FROM books b LEFT JOIN members m ON m.id = b.id GROUP BY b
 
 SELECT count(l), count(DISTINCT l) FROM loans l
 
+-- A field of a row that a table gives is its column.
+SELECT (b).title, (b).price * 2 AS double FROM books b WHERE (b).id = 1
+
+SELECT (x).n FROM (SELECT count(*) AS n FROM loans) x
+
 -- Joins.
 SELECT b.title, m.name FROM loans l JOIN books b ON b.id = l.book_id JOIN members m ON m.id = l.member_id ORDER BY 1, 2
 
@@ -87,6 +92,15 @@ SELECT loans FROM (SELECT 1 AS loans) books
 
 SELECT peek FROM generate_series(1, 3) AS peek
 
+-- The values of an enum, of which a column may be read.
+SELECT unnest(enum_range(NULL::member_kind)) AS kind
+
+SELECT k, count(m.id) FROM unnest(enum_range('child'::member_kind, NULL)) AS e(k) LEFT JOIN members m ON m.kind = k GROUP BY 1
+
+SELECT enum_first(kind), enum_last(kind) FROM members LIMIT 1
+
+SELECT title FROM books WHERE abs(hashtext(title)) % 10 = 0
+
 -- Grouping, windows, ordered-set aggregates.
 SELECT genre, count(*) FILTER (WHERE price > 10), avg(price)::numeric(10,2) FROM books GROUP BY genre HAVING count(*) > 1
 
@@ -108,6 +122,11 @@ SELECT id FROM books UNION SELECT id FROM loans EXCEPT SELECT 1 ORDER BY id LIMI
 (SELECT title FROM books ORDER BY price LIMIT 2) UNION ALL (SELECT name FROM members LIMIT 2)
 
 SELECT v.label, count(*) FROM loans JOIN (VALUES (0, 'free'), (1, 'paid')) AS v(paid, label) ON v.paid = (fee > 0)::int GROUP BY 1
+
+-- An assertion of the parser does not hold here; it is built without them, see .cargo/config.toml.
+(SELECT 1 LIMIT 1) OFFSET 0
+
+(SELECT title FROM books ORDER BY id OFFSET 1) LIMIT 1
 
 VALUES (1, 'a'), (2, 'b')
 

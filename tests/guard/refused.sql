@@ -138,6 +138,13 @@ SELECT books.text FROM books
 
 SELECT b.name FROM books b
 
+-- A function of the row, written as its field.
+SELECT (b).peek FROM books b
+
+SELECT (b).initcap FROM books b
+
+SELECT (b).ctid FROM books b
+
 -- refused: hidden_columns
 
 SELECT * FROM members
@@ -183,6 +190,10 @@ SELECT id FROM members m ORDER BY m
 SELECT EXISTS (SELECT * FROM members)
 
 SELECT max(m::text) OVER () FROM members m
+
+SELECT (m).name FROM members m
+
+SELECT (m).card_number FROM members m
 
 -- refused: function_not_allowed
 
@@ -240,6 +251,9 @@ SELECT jsonb_populate_record(NULL, '{}')
 
 SELECT any_value(id) FROM books
 
+-- It would look the text up in the catalog.
+SELECT pg_typeof(title) = 'public.staff' FROM books
+
 -- refused: operator_not_allowed
 
 SELECT title === 'x' FROM books
@@ -292,9 +306,11 @@ SELECT 'x'::public.text
 
 -- refused: not_supported
 
-SELECT (b).title FROM books b
-
 SELECT (b).* FROM books b
+
+SELECT (peek).id FROM (SELECT b AS peek FROM books b) x
+
+SELECT (n).peek FROM generate_series(1, 3) n
 
 SELECT (m).card_number FROM (SELECT 1 AS m) x
 
@@ -321,7 +337,7 @@ SELECT json_array(1, 2)
 
 SELECT format(title, 1) FROM books
 
--- What the grammar takes and libpg_query's deparser does not expect: built with assertions, it would end the process.
+-- What the grammar takes and libpg_query's deparser does not expect: it would read one kind of node as another.
 SELECT * FROM NULLIF(1, 2)
 
 SELECT trim(BOTH 'x' FROM title, title) FROM books

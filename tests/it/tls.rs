@@ -1,13 +1,13 @@
 //! `sslmode` against a real server: which of them take which certificate.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use db_chat::app::private_postgres::PrivatePostgres;
 use db_chat::guard::policy::Policy;
 use db_chat::postgres::catalog;
 use db_chat::postgres::read_only::{self, ExecutionLimits};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
@@ -27,34 +27,36 @@ impl Certificates {
     fn create() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let certificates = Self { folder };
-        for name in ["authority", "stranger"] {
-            certificates.openssl(&format!(
-                "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN={name} -keyout {name}.key -out {name}.pem"
-            ));
-        }
-        certificates.openssl(
-            "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost -keyout server.key -out server.csr",
-        );
-        let names = "subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n";
-        std::fs::write(certificates.path("names"), names).expect("written");
-        certificates.openssl(
-            "x509 -req -in server.csr -CA authority.pem -CAkey authority.key -CAcreateserial -days 2 -extfile names -out server.crt",
-        );
+        let authority = certificates.authority("authority");
+        certificates.authority("stranger");
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::new(["localhost".to_owned()]).expect("a name");
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "localhost");
+        let certificate = params.signed_by(&key, &authority).expect("a signature");
+        certificates.write("server.key", &key.serialize_pem());
+        certificates.write("server.crt", &certificate.pem());
         certificates
+    }
+
+    /// An authority, whose certificate is in `<name>.pem`.
+    fn authority(&self, name: &str) -> Issuer<'static, KeyPair> {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, name);
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.self_signed(&key).expect("a certificate");
+        self.write(&format!("{name}.pem"), &certificate.pem());
+        Issuer::new(params, key)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).expect("written");
     }
 
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
-    }
-
-    fn openssl(&self, arguments: &str) {
-        let output = Command::new("openssl")
-            .args(arguments.split(' '))
-            .current_dir(self.folder.path())
-            .output()
-            .expect("openssl, which comes with PostgreSQL's packages");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "openssl {arguments}: {said}");
     }
 
     /// Gives a file to whoever the server runs as.

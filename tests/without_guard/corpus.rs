@@ -237,6 +237,13 @@ fn statements_of(section: &str) -> BTreeSet<(String, String)> {
     listed
 }
 
+/// Whether PostgreSQL may end with all its sessions for a statement, by a fault of its own that no role stops: see the page.
+fn ends_postgresql(sql: &str) -> bool {
+    [" CYCLE ", " SEARCH "]
+        .iter()
+        .any(|clause| sql.contains(clause))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_refused_statement_gets_a_denied_value_past_the_role_or_leaves_anything() {
     let sides = Sides::create("reader_refused").await;
@@ -244,7 +251,7 @@ async fn no_refused_statement_gets_a_denied_value_past_the_role_or_leaves_anythi
     let mut ran = 0;
     for (code, sql) in statements(include_str!("../guard/refused.sql"), "-- refused: ") {
         // Bombs are below.
-        if matches!(code.as_str(), "too_expensive" | "too_complex") {
+        if matches!(code.as_str(), "too_expensive" | "too_complex") || ends_postgresql(&sql) {
             continue;
         }
         let as_written = sides.ask(&sql).await;

@@ -196,8 +196,8 @@ async fn conditions_are_put_into_words_on_demand() {
                WHERE price > 3 AND title LIKE 'B%' GROUP BY 1 HAVING count(*) > 1";
     let checked = check("SELECT title FROM books WHERE price > 3", &snapshot).expect("a query");
     assert_eq!(checked.facts().filters, Vec::<String>::new());
-    assert_eq!(checked.described().facts().filters, ["price > 3"]);
-    let described = check(sql, &snapshot).expect("a query").described();
+    assert_eq!(checked.described(&snapshot).facts().filters, ["price > 3"]);
+    let described = check(sql, &snapshot).expect("a query").described(&snapshot);
     assert_eq!(described.facts().joins, ["l.book_id = b.id"]);
     assert_eq!(
         described.facts().filters,

@@ -383,15 +383,6 @@ impl Mutants {
 
     /// The next mutant.
     pub(super) fn next(&mut self) -> String {
-        loop {
-            let mutant = self.any();
-            if !has_two_limits(&mutant) {
-                return mutant;
-            }
-        }
-    }
-
-    fn any(&mut self) -> String {
         self.current = self.numbers.below(self.seeds.len());
         let words = self.replace_stretches(self.current);
         let words = if self.numbers.below(5) == 0 {
@@ -616,60 +607,6 @@ impl Seed {
     }
 }
 
-/// Whether a query in parentheses that has a LIMIT is given another: `(SELECT 1 LIMIT 1) OFFSET 2`. Harmless, but the parser's
-/// assertions, which it has in tests and not in a release, do not hold for it, and a failed one ends the process.
-fn has_two_limits(sql: &str) -> bool {
-    /// What has been seen since a parenthesis was opened.
-    #[derive(Default)]
-    struct Level {
-        is_query: bool,
-        has_limit: bool,
-        after_limited_query: bool,
-    }
-    let mut levels = vec![Level::default()];
-    let mut before = String::new();
-    for word in words(sql) {
-        let word = word.to_lowercase();
-        match word.as_str() {
-            "(" => levels.push(Level {
-                is_query: matches!(
-                    before.as_str(),
-                    "" | "("
-                        | ")"
-                        | ";"
-                        | "union"
-                        | "all"
-                        | "except"
-                        | "intersect"
-                        | "distinct"
-                        | "as"
-                        | "materialized"
-                ),
-                ..Level::default()
-            }),
-            ")" if levels.len() > 1 => {
-                let closed = levels.pop().unwrap_or_default();
-                let is_limited =
-                    closed.is_query && (closed.has_limit || closed.after_limited_query);
-                if let Some(level) = levels.last_mut() {
-                    level.after_limited_query |= is_limited;
-                }
-            }
-            "limit" | "offset" | "fetch" => {
-                if let Some(level) = levels.last_mut() {
-                    if level.after_limited_query {
-                        return true;
-                    }
-                    level.has_limit = true;
-                }
-            }
-            _ => {}
-        }
-        before = word;
-    }
-    false
-}
-
 /// What a stretch is, if the statement still parses when something else of that kind stands there.
 fn kind_of(words: &[String], range: Range<usize>) -> Option<Kind> {
     let text = words[range.clone()].join(" ");
@@ -734,9 +671,6 @@ fn is_one_query(text: &str) -> bool {
 }
 
 fn only_statement(text: &str) -> Option<NodeEnum> {
-    if has_two_limits(text) {
-        return None;
-    }
     let parsed = pg_query::parse(text, 0).ok()?;
     match parsed.protobuf.stmts.as_slice() {
         [statement] => statement.stmt.as_ref()?.node.clone(),

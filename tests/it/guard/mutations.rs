@@ -17,7 +17,7 @@ use super::{accepted, check, library, may_depend_on, refused, view_dependencies}
 use crate::support::postgres::TestDatabase;
 
 /// Mutants made in one run of the tests: about a minute of work.
-const MUTANTS: usize = 20_000;
+const MUTANTS: usize = 100_000;
 
 /// What chooses them in the tests, so that a failure comes back.
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
