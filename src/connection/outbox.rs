@@ -285,7 +285,7 @@ mod tests {
 
     #[tokio::test]
     async fn of_very_many_pongs_the_latest_are_kept() {
-        let outbox = Outbox::new(100);
+        let outbox = Outbox::new(100, Metrics::default());
         for number in 0..=u8::try_from(PONGS_WAITING_MAX).expect("few") {
             outbox.pong(Bytes::copy_from_slice(&[number]));
         }
