@@ -26,7 +26,9 @@ pub(crate) async fn run(arguments: &[String]) {
     config.llm.anthropic.base_url.clone_from(provider);
     config.limits.connections_per_address_max = UNBOUND;
     config.limits.questions_per_minute_max = 1_000_000;
-    db_chat::telemetry::install(&config.log).unwrap();
+    // Exports no spans, so there is nothing to close.
+    let runtime = tokio::runtime::Handle::current();
+    let _telemetry = db_chat::telemetry::install(&config.log, &runtime).unwrap();
 
     let tasks = TaskTracker::new();
     let application = Application::build(config).await.unwrap();
