@@ -26,9 +26,9 @@ pub(crate) async fn run(arguments: &[String]) {
     config.llm.anthropic.base_url.clone_from(provider);
     config.limits.connections_per_address_max = UNBOUND;
     config.limits.questions_per_minute_max = 1_000_000;
-    // Exports no spans, so there is nothing to close.
-    let runtime = tokio::runtime::Handle::current();
-    let _telemetry = db_chat::telemetry::install(&config.log, &runtime).unwrap();
+    // No collector is configured, so there are no spans to be sent at the end.
+    let _telemetry =
+        db_chat::telemetry::install(&config.log, &tokio::runtime::Handle::current()).unwrap();
 
     let tasks = TaskTracker::new();
     let application = Application::build(config).await.unwrap();
