@@ -23,7 +23,7 @@ check: ## Compile and lint: the quick loop
 	cargo clippy --locked --all-targets
 
 browser: ## Run the tests of the page in a real browser; ARGS=live runs the files with that in their name
-	@scripts/install.sh build postgresql browser
+	@scripts/install.sh build postgresql redis browser
 	@scripts/browser.sh $(ARGS)
 
 lint: ## Run the gate beside the tests

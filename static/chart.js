@@ -1,4 +1,4 @@
-/** A result as a chart, when its shape asks for one: time → line, category → bar, share → stacked bar. */
+/** A result as a chart: time → line, category → bar, share → stacked bar. */
 import { svg } from "./dom.js";
 import { digitGrouper, kindOf, textOf } from "./table.js";
 
@@ -6,7 +6,7 @@ const BARS_MAX = 30;
 const TIME = /^\d{4}(-\d\d){0,2}$/;
 const SHARE = /share|percent|pct|ratio|anteil|prozent/i;
 
-/** One measure only: two scales on one axis mislead. Nothing of a cut result: what is missing would look like zero. */
+/** One measure: two scales mislead. Nothing of a cut result: what is missing would look like zero. */
 export function shapeOf({ columns, rows, truncated }) {
 	const kinds = columns.map((column, at) => {
 		const kind = kindOf(column);
@@ -30,11 +30,11 @@ export function drawChart(shape, width, { t, language }) {
 	const format = (options) => new Intl.NumberFormat(language, options).format;
 	const tools = { t, exact: digitGrouper(language), short: format({ notation: "compact", maximumFractionDigits: 2 }), percent: format({ style: "percent", maximumFractionDigits: 1 }) };
 	const [height, ...parts] = { line: drawLine, bar: drawBars, share: drawShares }[kind](shape, width, tools);
-	return svg("svg.chart", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": `${t("chart")}: ${t("by", shape)}` }, parts.flat(2));
+	return svg("svg.chart", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": `${t("chart")}: ${t("by", shape)}` }, svg("rect.ground", { width, height }), parts.flat(2));
 }
 
 const write = (x, y, text, anchor) => svg("text", { x, y, "text-anchor": anchor }, text);
-const clip = (text, chars) => (text.length > chars ? `${text.slice(0, chars - 1)}…` : text);
+const clip = (text, chars) => (text.length > chars ? `${text.slice(0, chars - 1).toWellFormed()}…` : text);
 const rect = (x, y, width, height, title, shade) => svg("rect", { x, y, width, height, "fill-opacity": shade }, svg("title", title));
 const grid = (d) => svg("path.grid", { d });
 
@@ -55,11 +55,18 @@ function drawLine({ points, known, measure, group }, width, { exact, short }) {
 	const xs = times.every(Number.isFinite) ? times : [...points.keys()];
 	const x = (at) => left + ((width - left - 44) * (xs[at] - xs[0])) / (xs.at(-1) - xs[0]);
 	const labels = points.map(({ label }) => label.replace(/[T ]00:00.*/, ""));
-	const every = Math.ceil(points.length / Math.max(2, Math.floor((width - left) / 90)));
+	let taken = 0;
+	const underAxis = (label, at) => {
+		const half = 3.5 * label.length;
+		const middle = Math.max(half, Math.min(width - half, x(at)));
+		if (middle - half < taken) return "";
+		taken = middle + half + 12;
+		return write(middle, 246, label, "middle");
+	};
 	const isKnown = (at) => Number.isFinite(points[at]?.value);
 	return [270, write(0, 16, measure), write(width, 264, group, "end"),
 		ticks.map((tick) => [grid(`M${left} ${y(tick)}H${width}`), write(left - 8, y(tick) + 4, short(tick), "end")]),
-		labels.map((label, at) => at % every === 0 && write(x(at), 246, label, at > 0 ? "middle" : "start")),
+		labels.map(underAxis),
 		svg("path.stroke", { d: points.map(({ value }, at) => (isKnown(at) ? `${isKnown(at - 1) ? "L" : "M"}${x(at)} ${y(value)}` : "")).join("") }),
 		points.map(({ value, exact: digits }, at) => isKnown(at) && svg("circle", { cx: x(at), cy: y(value), r: points.length < 100 ? 3 : 1 }, svg("title", `${labels[at]}: ${exact(digits)}`)))];
 }

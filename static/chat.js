@@ -13,11 +13,11 @@ export function startChat(host, base, language) {
 	const conversation = new Conversation(`${base}#${host.id}`);
 	const views = new Map();
 
-	/** One polite line for screen readers: beginnings and ends, never single words. */
+	/** For screen readers: beginnings and ends, never single words. */
 	const live = h("p.unseen", { role: "status" });
 	const announce = (text) => (live.textContent = text);
 	const context = { t, language, announce, again, edit, ask: (question) => ask(question) && input.focus(), room: () => Math.max(260, Math.min(720, log.clientWidth - 60)) };
-	const tool = (name, label, onclick) => button(".quiet.tool", name, onclick, { "aria-label": t(label), title: t(label) });
+	const tool = (name, label, onclick) => button(name, onclick, { "aria-label": t(label), title: t(label) }, "quiet.tool");
 	const title = h("h2", { part: "title" });
 	const line = h("span.line");
 	const panel = historyPanel(context, {
@@ -35,17 +35,17 @@ export function startChat(host, base, language) {
 	});
 	const past = tool("☰", "conversations", () => (panel.element.hidden ? panel.show() : (panel.element.hidden = true)));
 	const fresh = tool("+", "newConversation", () => open(null));
-	const welcome = h("div.welcome", h("h3", t("welcome")), t("welcomeMore"));
+	const welcome = h("h3.welcome", t("welcome"));
 	const turns = h("ol.turns");
 	const log = h("div.log", { part: "conversation", role: "region", "aria-label": t("conversation"), tabindex: 0 }, welcome, turns);
 	const samples = h("div.samples", { role: "group", "aria-label": t("examples") });
 	const input = h("textarea", { rows: 1, enterkeyhint: "send", "aria-label": t("question"), "aria-describedby": "keys", oninput: refresh });
-	const send = button(".send", "", () => (conversation.working ? stop() : submit()), { part: "send" });
-	// The empty title keeps the host's attribute from showing as a tooltip over everything.
+	const send = button("", () => (conversation.working ? stop() : submit()), { part: "send" }, "send");
+	// The empty title keeps the host's from showing as a tooltip over everything.
 	const root = h("div.root", { part: "root", title: "", onkeydown: press },
-		h("header.head", { part: "header" }, title, line, past, fresh, button(".quiet.tool.shut", "×", () => host.hide(), { "aria-label": t("close") })), panel.element, log, samples,
+		h("header.head", { part: "header" }, title, line, past, fresh, button("×", () => host.hide(), { "aria-label": t("close") }, "quiet.tool.shut")), panel.element, log, samples,
 		h("form.composer", { part: "composer" }, input, send), h("div.foot", { id: "keys" }, t("keys")), live);
-	const launcher = button(".launcher", "💬", () => host.show(), { part: "launcher", "aria-label": t("open"), title: "" });
+	const launcher = button("💬", () => host.show(), { part: "launcher", "aria-label": t("open"), title: "" }, "launcher");
 	host.shadowRoot.replaceChildren(root, launcher);
 	showAttributes();
 	const history = async () => conversation.id && server.history(conversation.id).catch(() => undefined);
@@ -59,12 +59,12 @@ export function startChat(host, base, language) {
 			turn.stage = t("reconnecting");
 			views.get(turn)?.update();
 		},
-		onGreeting: ({ feedback }) => (context.rate = feedback && (({ requestId }, rating) => server.rate({ request_id: requestId, conversation_id: conversation.id, rating }))),
+		onGreeting: ({ feedback }) => (context.rate = feedback && server.isHttpOurs() && (({ requestId }, rating) => server.rate({ request_id: requestId, conversation_id: conversation.id, rating }))),
 	});
 	restore();
 
 	function press(event) {
-		// While an input method is composing, Enter and Escape belong to it.
+		// An input method that is composing owns the keys.
 		if (event.isComposing) return;
 		if (event.key === "Enter" && !event.shiftKey && event.target === input) submit();
 		else if (event.key !== "Escape") return;
@@ -87,7 +87,6 @@ export function startChat(host, base, language) {
 		if (text === "" || conversation.working) return false;
 		panel.element.hidden = true;
 		const turn = conversation.begin(newRequestId(), text);
-		for (const view of views.values()) view.retire();
 		show(turn);
 		announce(t("working"));
 		connection.ask({ query: text, conversation_id: conversation.id ?? undefined, request_id: turn.requestId, stream: true });
@@ -108,7 +107,7 @@ export function startChat(host, base, language) {
 	async function take(frame) {
 		if (["connection_lost", "turn_lost"].includes(frame.code)) {
 			const stored = (await history())?.find((turn) => turn.request_id === frame.request_id);
-			if (stored) frame = { ...stored, type: "chat_response" };
+			if (stored && stored.outcome !== "stopped") frame = { ...stored, type: "chat_response" };
 		}
 		const turn = conversation.apply(frame);
 		const view = views.get(turn);
@@ -121,6 +120,7 @@ export function startChat(host, base, language) {
 	}
 
 	function show(turn) {
+		for (const view of views.values()) view.retire();
 		const view = turnView(turn, context);
 		views.set(turn, view);
 		turns.append(view.element);
@@ -188,11 +188,11 @@ export function startChat(host, base, language) {
 		title.textContent = host.title || t("title");
 		input.placeholder = host.placeholder || t("placeholder");
 		launcher.setAttribute("aria-expanded", host.hasAttribute("open"));
-		samples.replaceChildren(...host.questions.map((question) => button(".chip", question, () => context.ask(question), { dir: "auto" })));
+		samples.replaceChildren(...host.questions.map((question) => button(question, () => context.ask(question), { dir: "auto" }, "chip")));
 		refresh();
 	}
 
-	/** Puts the question at the top, so that its answer grows below without moving what is being read. */
+	/** The question at the top: its answer grows below without moving what is being read. */
 	function scrollTo(turn) {
 		log.scrollTop += views.get(turn).element.getBoundingClientRect().top - log.getBoundingClientRect().top + 1;
 	}

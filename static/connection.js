@@ -1,11 +1,11 @@
-/** The way to the server: a socket that comes back, HTTP where there is none, one final frame for each question. */
+/** A socket that comes back, HTTP where there is none, one final frame for each question. */
 
 const ATTEMPTS_BEFORE_HTTP = 2;
 const ATTEMPTS_BEFORE_LOST = 6;
 const BACKOFF_FIRST_MS = 400;
 const BACKOFF_MAX_MS = 20_000;
 
-/** Hard to guess. `crypto.randomUUID` is missing on plain-HTTP pages other than localhost. */
+/** Hard to guess; `crypto.randomUUID` is missing on plain-HTTP pages. */
 export const newRequestId = () => `q-${crypto.getRandomValues(new Uint32Array(4)).join("-")}`;
 
 export const isFinal = (frame) => frame.type === "chat_response" || frame.type === "error";
@@ -68,7 +68,7 @@ export function connect(server, { onFrame, onState, onGreeting }) {
 		}
 		onState(useHttp ? "fallback" : "retrying");
 		const ceiling = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** (failures - 1));
-		// Half fixed, half random: a restarted server is not met by all its clients at once.
+		// Half of it random: a restarted server is not met by all its clients at once.
 		timer = setTimeout(dial, ceiling / 2 + (Math.random() * ceiling) / 2);
 	}
 
@@ -86,14 +86,14 @@ export function connect(server, { onFrame, onState, onGreeting }) {
 		}
 		if (frame.stage === "connected") onGreeting(frame);
 		const silent = [...pending.values()].filter(({ sent, seq }) => sent && seq === 0);
-		// An error without an id is about a frame that could not be read: ours, if only one has no reply yet.
+		// An error without an id is about a frame that could not be read.
 		const turn = pending.get(frame.request_id) ?? (frame.type === "error" && !frame.request_id && silent.length === 1 && silent[0]);
 		if (!turn) return;
 		const isRefusal = frame.type === "error" && frame.seq === undefined;
 		if (!isRefusal) deliver(turn, frame);
-		// A refused resume: the question ended with its connection, or the server with it.
+		// A refused resume: the question is gone, or may as well be.
 		else if (turn.resumed) fail(turn, "connection_lost");
-		// A refused question. Later refusals are about other frames of ours and end nothing.
+		// A refused question. Later refusals are about other frames of ours.
 		else if (turn.seq === 0) deliver(turn, frame);
 	}
 
@@ -135,7 +135,8 @@ export function connect(server, { onFrame, onState, onGreeting }) {
 			clearTimeout(timer);
 			for (const turn of pending.values()) turn.http?.abort();
 			pending.clear();
-			socket?.close(1000);
+			// Not 1000, which stops the question: an element that was only moved takes it up again.
+			socket?.close();
 			socket = null;
 		},
 	};

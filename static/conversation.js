@@ -1,6 +1,6 @@
-/** What has been asked and answered, and what of it outlives a reload. Knows neither page nor network. */
+/** What has been asked and answered, and what of it outlives a reload. */
 
-/** JSON in storage, which can be forbidden (sandboxed frames, private modes): then it all lasts as long as the page. */
+/** JSON in storage, which can be forbidden: then it all lasts as long as the page. */
 function keep(storage, key, value) {
 	try {
 		if (value !== undefined) globalThis[storage].setItem(key, JSON.stringify(value));
@@ -35,7 +35,7 @@ export class Conversation {
 	}
 
 	begin(requestId, question) {
-		const turn = { requestId, question, state: "working", prose: "", startedAt: performance.now(), seconds: null };
+		const turn = { requestId, question, state: "working", prose: "", startedAt: performance.now() };
 		this.turns.push(turn);
 		this.#remember({ requestId, question });
 		return turn;
@@ -72,7 +72,7 @@ export class Conversation {
 	}
 
 	restore(stored) {
-		this.turns = stored.map((answer) => ({ requestId: answer.request_id, question: answer.query, state: "answered", sql: answer.sql_query, prose: answer.reply, answer, seconds: null }));
+		this.turns = stored.map((answer) => ({ requestId: answer.request_id, question: answer.query, sql: answer.sql_query, prose: answer.reply, ...(answer.outcome === "stopped" ? { state: "stopped" } : { state: "answered", answer }) }));
 	}
 
 	#remember(running) {

@@ -1,4 +1,4 @@
-/** `<db-chat>`: a chat with a database, on any page. docs/WIDGET.md has its attributes, properties, methods and events. */
+/** `<db-chat>`: a chat with a database, on any page. docs/WIDGET.md tells how to use it. */
 import { startChat } from "./chat.js";
 import { sheet } from "./styles.js";
 

@@ -9,8 +9,7 @@ function build(create, selector, children) {
 	const node = create(tag);
 	const properties = children[0]?.constructor === Object ? children.shift() : {};
 	if (classes.length > 0) node.setAttribute("class", classes.join(" "));
-	// One by one: hostile text can make more nodes than a call takes arguments. Before the properties:
-	// with `dir="auto"` set, a browser looks for the direction again with every child.
+	// One by one: there can be more than a call takes arguments. And first: with `dir="auto"`, each is looked at again.
 	for (const child of children.flat(2)) if (child || child === "") node.append(child);
 	for (const [name, value] of Object.entries(properties)) {
 		if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
@@ -19,10 +18,10 @@ function build(create, selector, children) {
 	return node;
 }
 
-export const button = (kind, label, onclick, properties) => h(`button${kind}`, { type: "button", onclick, ...properties }, label);
+export const button = (label, onclick, properties, kind = "quiet") => h(`button.${kind}`, { type: "button", onclick, ...properties }, label);
 
-export function copyButton(kind, label, text, node, { t, announce }) {
-	const copied = button(kind, t(label), async () => {
+export function copyButton(label, text, node, { t, announce }) {
+	const copied = button(t(label), async () => {
 		let outcome = "copied";
 		try {
 			// Missing on pages without TLS, refused in frames without the permission.

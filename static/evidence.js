@@ -4,7 +4,7 @@ import { renderSql } from "./sql.js";
 
 export function sqlDetails(sql, context) {
 	const code = h("code", renderSql(sql));
-	return h("details", { part: "sql" }, h("summary", "SQL"), h("div.code", h("pre", { tabindex: 0, role: "group", "aria-label": "SQL" }, code), copyButton(".quiet", "copySql", () => sql, code, context)));
+	return h("details", { part: "sql" }, h("summary", "SQL"), h("div.code", h("pre", { tabindex: 0, role: "group", "aria-label": "SQL" }, code), copyButton("copySql", () => sql, code, context)));
 }
 
 export function evidenceDetails(evidence, { t }) {

@@ -1,4 +1,4 @@
-/** The conversations that can be opened again, as a panel. */
+/** The conversations, as a panel. */
 import { button, h } from "./dom.js";
 
 export function historyPanel({ t, language, announce }, actions) {
@@ -8,13 +8,13 @@ export function historyPanel({ t, language, announce }, actions) {
 	const change = (action) => action().then(show, () => announce(t("unexpected")));
 
 	function entry({ id, title, updated_at: at }) {
-		const remove = button(".quiet", t("remove"), () => {
+		const remove = button(t("remove"), () => {
 			if (remove.textContent === t("removeSure")) change(() => actions.remove(id));
-			// Asked where the finger already is; leaving the button takes the question back.
+			// Asked where the finger is; leaving takes the question back.
 			remove.textContent = t("removeSure");
 		}, { onblur: () => (remove.textContent = t("remove")) });
 		const name = h("input", { value: title, "aria-label": t("rename"), maxlength: 200, onchange: () => change(async () => name.value.trim() && actions.rename(id, name.value.trim())) });
-		const item = h("li", button(".open", [h("bdi", title), h("small", day.format(new Date(at)))], () => actions.open(id)), button(".quiet", t("rename"), () => {
+		const item = h("li", button([h("bdi", title), h("small", day.format(new Date(at)))], () => actions.open(id), {}, "open"), button(t("rename"), () => {
 			item.replaceChildren(name);
 			name.select();
 		}), remove);

@@ -63,7 +63,7 @@ function drawList(lines) {
 	return h(start ? "ol" : "ul", { start }, items);
 }
 
-// The lengths are bounded and no two parts take the same characters, so that hostile text cannot make the search slow.
+// Bounded, and no two parts take the same characters: hostile text cannot make the search slow.
 const INLINE = /`([^`\n]{1,2000})`|(\*\*|__)(?=\S)([^\n]{1,2000}?)\2|(?<![\w*])\*(?=[^\s*])([^*\n]{1,2000}?)\*(?![\w*])|(?<![\w_])_(?=[^\s_])([^_\n]{1,2000}?)_(?![\w_])|!?\[([^\]\n]{0,500})\]\(([^()\s]{1,500})(?:\s[^()\n]{0,200})?\)/g;
 
 function inline(text) {

@@ -1,4 +1,4 @@
-/** The rows of an answer: chart or table, copy, files. Files hold every digit, and nothing a spreadsheet would run. */
+/** The rows of an answer: chart or table, copy, files with every digit. */
 import { drawChart, shapeOf } from "./chart.js";
 import { button, copyButton, h } from "./dom.js";
 import { resultTable, textOf } from "./table.js";
@@ -11,17 +11,17 @@ export function resultView({ columns, rows, truncated, sql_query: sql }, context
 	if (rows.length * columns.length === 1) return table;
 	const shape = shapeOf({ columns, rows, truncated });
 	const picture = shape && drawChart(shape, room(), context);
-	const file = (kind, make) => button(".quiet", kind, () => save(kind, make).catch(() => announce(t("unexpected"))), { "aria-label": t("download", { kind }) });
-	const drawing = file("SVG", () => pictureFile(picture));
-	const files = h("div.tools", file("CSV", () => new Blob(["\ufeff", toCsv(columns, rows, ",")], { type: "text/csv" })),
-		file("JSON", () => new Blob([JSON.stringify({ sql, truncated, columns, rows })], { type: "application/json" })),
-		shape && drawing, copyButton(".quiet", "copyRows", () => toCsv(columns, rows, "\t"), table, context));
+	const file = (kind, make) => button(kind, () => save(kind, make).catch(() => announce(t("unexpected"))), { "aria-label": t("download", { kind }) });
+	const drawings = shape && h("div.tools", file("SVG", () => drawingOf(picture)), file("PNG", () => bitmapOf(picture)));
+	const files = h("div.tools", file("CSV", () => new Blob(["\ufeff", toCsv(columns, rows, ",")])),
+		file("JSON", () => new Blob([JSON.stringify({ sql, truncated, columns, rows })])),
+		drawings, copyButton("copyRows", () => toCsv(columns, rows, "\t"), table, context));
 	if (!shape) return h("div.result", table, files);
 
 	const views = { chart: h("div.figure", { tabindex: 0, role: "group", "aria-label": t("chart"), part: "chart", onkeydown: toTable }, picture), table };
-	const choices = Object.keys(views).map((name) => [name, button(".quiet", t(name), () => show(name))]);
+	const choices = Object.keys(views).map((name) => [name, button(t(name), () => show(name))]);
 	function show(name) {
-		drawing.hidden = name === "table";
+		drawings.hidden = name === "table";
 		for (const [other, choice] of choices) {
 			views[other].hidden = other !== name;
 			choice.setAttribute("aria-pressed", other === name);
@@ -42,21 +42,29 @@ async function save(kind, make) {
 	setTimeout(() => URL.revokeObjectURL(href), 60_000);
 }
 
-/** RFC 4180; NULL is nothing at all, the empty text is quoted, as PostgreSQL writes them. */
+/** RFC 4180; NULL is nothing, the empty text is quoted, as in PostgreSQL. */
 function toCsv(columns, rows, separator) {
 	const cell = (value) => {
 		if (value === null) return "";
 		const text = textOf(value);
-		// What a spreadsheet would take for a formula is made a text, unless it is a number.
+		// What a spreadsheet would run is made a text.
 		const safe = /^[=+\-@\t\r]/.test(text) && !PLAIN_NUMBER.test(text) ? `'${text}` : text;
 		return safe === "" || /["\r\n,;\t]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 	};
 	return [columns.map(({ name }) => name), ...rows].map((row) => `${row.map(cell).join(separator)}\r\n`).join("");
 }
 
-function pictureFile(picture) {
-	const clone = picture.cloneNode(true);
-	const [here, there] = [picture, clone].map((root) => [root, ...root.querySelectorAll("*")]);
-	here.forEach((node, at) => ["fill", "stroke", "stroke-width", "font-size", "font-family"].forEach((look) => there[at].setAttribute(look, getComputedStyle(node).getPropertyValue(look))));
-	return new Blob([new XMLSerializer().serializeToString(clone)], { type: "image/svg+xml" });
+/** What a file can't look up becomes attributes; in the page the style sheet still wins over them. */
+function drawingOf(picture) {
+	for (const node of [picture, ...picture.querySelectorAll("*")]) for (const look of ["fill", "stroke", "stroke-width", "font-size", "font-family"]) node.setAttribute(look, getComputedStyle(node).getPropertyValue(look));
+	return new Blob([new XMLSerializer().serializeToString(picture)], { type: "image/svg+xml" });
+}
+
+async function bitmapOf(picture) {
+	const image = new Image();
+	image.src = `data:image/svg+xml,${encodeURIComponent(await drawingOf(picture).text())}`;
+	await image.decode();
+	const canvas = h("canvas", { width: 2 * image.width, height: 2 * image.height });
+	canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+	return new Promise((resolve) => canvas.toBlob(resolve));
 }

@@ -1,8 +1,8 @@
-/** The plain HTTP side of the protocol. Tokens are asked for each time, go into a header only, and are not kept. */
+/** Plain HTTP. Tokens are asked for each time, go into a header only, and are not kept. */
 
 export function serverAt(base, host) {
 	async function call(path, { body, headers, ...more } = {}) {
-		const token = await host.getToken?.();
+		const token = await (async () => host.getToken?.())().catch(() => null);
 		const all = { ...(token && { Authorization: `Bearer ${token}` }), ...(body && { "Content-Type": "application/json" }), ...headers };
 		return fetch(base + path, { ...more, headers: all, body: body && JSON.stringify(body) });
 	}
@@ -14,7 +14,7 @@ export function serverAt(base, host) {
 		return response.status === 204 ? {} : response.json();
 	}
 
-	/** Browsers can't set headers on a socket: a ticket for one use, soon over, goes into its address instead. */
+	/** Browsers can't set headers on a socket: a ticket for one use goes into its address. */
 	async function ticket() {
 		if (host.getTicket) return host.getTicket();
 		if (host.ticketUrl) return (await (await fetch(host.ticketUrl, { method: "POST", credentials: "include" })).json()).ticket;
@@ -28,16 +28,19 @@ export function serverAt(base, host) {
 			const proof = await ticket();
 			return `${base.replace(/^http/, "ws")}/ws/db_chat/query/${proof ? `?ticket=${encodeURIComponent(proof)}` : ""}`;
 		},
-		knowsWho: () => Boolean(host.getToken),
-		list: async () => (await read(conversations))?.conversations ?? null,
+		knowsWho: () => host.getToken,
+		/** A ticket opens a socket and nothing else. */
+		isHttpOurs: () => host.getToken || !(host.getTicket || host.ticketUrl),
+		list: async () => (await read(conversations))?.conversations,
 		history: async (id) => (await read(one(id)))?.turns ?? null,
 		rename: (id, title) => read(one(id), { method: "PATCH", body: { title } }),
 		forget: (id) => read(one(id), { method: "DELETE" }),
 		rate: (rating) => read("/api/chat/feedback/", { method: "POST", body: rating }),
 
 		async ask(question, signal, onFrame) {
+			let response;
 			try {
-				const response = await call("/api/chat/query/", { method: "POST", body: question, signal, headers: { Accept: "text/event-stream" } });
+				response = await call("/api/chat/query/", { method: "POST", body: question, signal, headers: { Accept: "text/event-stream" } });
 				if (response.ok && response.headers.get("Content-Type")?.startsWith("text/event-stream")) {
 					for await (const data of eventsOf(response.body)) onFrame(JSON.parse(data));
 					return null;
@@ -47,7 +50,9 @@ export function serverAt(base, host) {
 				return null;
 			} catch (error) {
 				if (signal.aborted) return "cancelled";
-				return error instanceof SyntaxError ? "unexpected" : "unreachable";
+				if (response) return error instanceof SyntaxError ? "unexpected" : "connection_lost";
+				// A refused page can't read any response; that there is one tells it from no server.
+				return fetch(`${base}/healthz`, { mode: "no-cors" }).then(() => "origin_not_allowed", () => "unreachable");
 			}
 		},
 	};

@@ -1,4 +1,4 @@
-/** SQL for reading. What cannot be seen or turns the direction of text is spelled out: what is read is what was run. */
+/** SQL for reading. What cannot be seen or turns the text around is spelled out. */
 import { h } from "./dom.js";
 
 const TOKEN = /('(?:[^']|'')*'|\$(\w*)\$[^]*?\$\2\$)|"(?:[^"]|"")*"|(--[^\n]*|\/\*[^]*?\*\/)|(\b\d[\d.]*\b)|([A-Za-z_][\w$]*)|\s+|[^]/gu;

@@ -1,4 +1,4 @@
-/** The looks as a constructed style sheet, which needs no `unsafe-inline`. Hosts set the `--db-chat-*` properties. */
+/** The looks, constructed: no policy has to allow inline styles. */
 export const sheet = new CSSStyleSheet();
 
 sheet.replaceSync(`
@@ -13,7 +13,7 @@ sheet.replaceSync(`
 	--quiet: color-mix(in srgb, var(--ink) 72%, var(--paper));
 	--warn: light-dark(#8a4b08, #e9b872);
 	display: block; height: 40rem; color: var(--ink); text-align: start;
-	font: 400 1rem/1.55 var(--db-chat-font, system-ui, "Segoe UI", Roboto, Arial, sans-serif);
+	font: 400 1rem/1.55 var(--db-chat-font, system-ui, sans-serif);
 }
 :host([theme="light"]) { color-scheme: light; }
 :host([theme="dark"]) { color-scheme: dark; }
@@ -21,11 +21,11 @@ sheet.replaceSync(`
 * { box-sizing: border-box; }
 h2, h3, h4, p, ol, ul, dl, dd, pre { margin: 0; padding: 0; font: inherit; }
 button, textarea, input { font: inherit; color: inherit; border: 0; background: none; padding: 0; }
-*:focus-visible { outline: 2px solid var(--accent); outline-offset: -2px; }
+:focus-visible:not(textarea), .composer:has(textarea:focus) { outline: 2px solid var(--accent); outline-offset: -2px; }
 h2, h4, strong, .sort { font-weight: 650; }
 
 .root { position: relative; display: flex; flex-direction: column; height: 100%; overflow: hidden; container-type: inline-size; background: var(--paper); border: 1px solid var(--hair); border-radius: var(--db-chat-radius, 14px); }
-.head, .line, .stage, .asked, .ended, .tools, .details, .options, .samples, .foot, .panel :is(li, form) { display: flex; align-items: center; gap: .5rem; }
+.head, .line, .stage, .asked, .ended, .tools, .details, .options, .samples, .foot, .panel li { display: flex; align-items: center; gap: .5rem; }
 .ended, .tools, .details, .options, .samples { flex-wrap: wrap; }
 .head { min-height: 3.5rem; padding: .5rem 1.25rem; border-bottom: 1px solid var(--hair); }
 h2, .open bdi { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
@@ -36,8 +36,8 @@ h2, .open bdi { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; 
 .panel { position: absolute; inset: 3.5rem 0 0; z-index: 1; overflow: auto; padding: .5rem 1rem; background: var(--paper); }
 .open { flex: 1; min-width: 0; display: grid; text-align: start; min-height: 2.75rem; }
 .log { flex: 1; min-height: 0; display: flex; flex-direction: column; overflow-y: auto; overscroll-behavior: contain; padding: 0 1.25rem; }
-.welcome { margin-top: auto; padding: 2rem 0 .75rem; color: var(--quiet); }
-.welcome h3, .single td { color: var(--ink); font-size: 1.375rem; text-align: start; }
+.welcome { margin-top: auto; padding: 2rem 0 .75rem; }
+.welcome, .single td { font-size: 1.375rem; text-align: start; }
 .turns { list-style: none; flex: 1; min-height: 0; }
 :is(.turns, .slot, .details):empty { display: none; }
 .turn { padding: 1.25rem 0 1.5rem; overflow-wrap: anywhere; }
@@ -49,7 +49,7 @@ h2, .open bdi { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; 
 .prose { max-width: 42rem; unicode-bidi: isolate; }
 .prose p { white-space: pre-line; }
 ul, .prose ol { padding-inline-start: 1.4em; }
-code, pre, .null { font: .8125rem/1.6 var(--db-chat-mono, ui-monospace, Consolas, monospace); unicode-bidi: isolate; }
+code, pre, .null { font: .8125rem/1.6 var(--db-chat-mono, ui-monospace, monospace); unicode-bidi: isolate; }
 .prose :is(code, pre), .code, dl { background: var(--tint); border-radius: .5rem; padding: .1em .35em; }
 pre { overflow: auto; padding: .75rem; }
 
@@ -67,7 +67,8 @@ th bdi, .large bdi { max-width: 14rem; white-space: nowrap; overflow: hidden; te
 .number { text-align: end; }
 .null { color: var(--quiet); padding: 0 .35em; border: 1px dashed; border-radius: .3em; }
 .figure { padding: .75rem; max-height: none; }
-.chart { display: block; max-width: 100%; height: auto; background: var(--paper); direction: ltr; }
+.chart { display: block; max-width: 100%; height: auto; direction: ltr; }
+.ground { fill: var(--paper); }
 text { fill: var(--quiet); font: 12px sans-serif; }
 .grid { stroke: var(--hair); }
 .stroke { fill: none; stroke: var(--accent); stroke-width: 2; }
@@ -91,18 +92,18 @@ input { min-width: 0; flex: 1; }
 
 .samples { padding: .75rem 1.25rem; max-height: 56%; overflow-y: auto; }
 .composer { display: flex; align-items: flex-end; gap: .5rem; margin: .5rem 1rem 0; padding: .35rem; border: 1px solid var(--edge); border-radius: 1.4rem; }
-textarea { flex: 1; min-width: 0; max-height: 12rem; padding: .4rem .8rem; border-radius: 1rem; resize: none; field-sizing: content; overflow-wrap: anywhere; }
+textarea { outline: 0; flex: 1; min-width: 0; max-height: 12rem; padding: .4rem .8rem; border-radius: 1rem; resize: none; field-sizing: content; overflow-wrap: anywhere; }
 ::placeholder { color: var(--quiet); opacity: 1; }
 .tool { flex: none; }
 .send, .launcher { flex: none; display: grid; place-items: center; width: 2.25rem; height: 2.25rem; border-radius: 50%; background: var(--accent); color: var(--on-accent); }
 .send:disabled { background: var(--tint); color: var(--quiet); }
 .icon { width: 1rem; height: 1rem; fill: none; stroke: currentColor; stroke-width: 1.75; }
-.foot { min-height: 2.75rem; padding: .35rem 1.25rem; }
+.foot { padding: .6rem 1.25rem; }
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 
 :host(:not([floating])) :is(.launcher, .shut) { display: none; }
 :host([floating]) { position: fixed; inset-block: auto 1rem; inset-inline: auto 1rem; z-index: 1000; height: auto; }
 :host([floating][open]) { width: min(28rem, 100vw - 2rem); height: min(44rem, 100dvh - 2rem); }
 :host([floating]:not([open])) .root, :host([open]) .launcher { display: none; }
-@container (max-width: 34rem) { .line, .foot { font-size: 0; } }
+@container (max-width: 34rem) { .line, .foot { font-size: 0; } .line::before { font-size: 1rem; } }
 `);

@@ -1,11 +1,11 @@
-/** A result as a table: values never rounded, sorted by all of their digits, drawn only around what is in sight. */
+/** A result as a table: values never rounded, only the rows around those in sight drawn. */
 import { button, h } from "./dom.js";
 
 const CELLS_MAX = 800;
 const FOLD_CHARS = 160;
 
 const NUMBER_TYPE = /^(smallint|integer|bigint|oid|numeric|real|double precision|money)$/;
-/** Columns whose numbers are names or years, not quantities: grouping their digits would mislead. */
+/** Columns whose numbers are names or years: grouping their digits would mislead. */
 const NAME = /(^|[_\s])(id|key|year|yr|code|zip|postcode|phone|no|number)$/i;
 
 /** What a column holds: `number`, `key` (digits that count nothing), `moment` or `text`. */
@@ -24,12 +24,12 @@ export function resultTable({ columns, rows }, { t, language }) {
 	let down = false;
 	let first = 0;
 
-	const heads = columns.map(({ name, type }, at) => h("th", { scope: "col", class: writers[at].kind, title: type }, button(".sort", h("bdi", name), () => sort(at))));
+	const heads = columns.map(({ name, type }, at) => h("th", { scope: "col", class: writers[at].kind, title: type }, button(h("bdi", name), () => sort(at), {}, "sort")));
 	const body = h("tbody");
 	const table = h("table", { "aria-rowcount": rows.length + 1 }, h("thead", h("tr", heads)), body);
 	const kind = rows.length > window ? ".large" : rows.length * columns.length === 1 ? ".single" : "";
 	const frame = h(`div.table${kind}`, { part: "table", tabindex: 0, role: "group", "aria-label": t("result"), onscroll: follow }, table);
-	const rowHeight = () => body.querySelector("tr:not(.gap)")?.offsetHeight || 35;
+	const rowHeight = () => body.querySelector("tr:not(.gap)")?.offsetHeight || 36;
 
 	function draw() {
 		const height = rowHeight();
@@ -50,6 +50,8 @@ export function resultTable({ columns, rows }, { t, language }) {
 		const top = Math.floor(frame.scrollTop / height);
 		const shown = Math.ceil(frame.clientHeight / height);
 		if (order.length <= window || (top >= first && top + shown <= first + window)) return;
+		// No column gets narrower while rows come and go.
+		for (const head of heads) head.style.minWidth = `${head.offsetWidth}px`;
 		first = Math.max(0, Math.min(order.length - window, top - Math.floor((window - shown) / 2)));
 		draw();
 	}
@@ -80,7 +82,7 @@ function writerFor(column, language) {
 		return { kind, write: (value) => textCell(textOf(value)), compare: (a, b) => compare(textOf(a), textOf(b)) };
 	}
 	if (kind !== "moment") return { kind: "number", write: kind === "key" ? String : digitGrouper(language), compare: compareNumbers };
-	const write = (value) => value.replace(/[T ]00:00(:00)?(Z|[+]00(:00)?)?$/, "").replace("T", " ").replace(/(:\d\d):00(?!:?\d)/, "$1").replace(/(Z|[+]00(:00)?)$/, "");
+	const write = (value) => value.replace("T", " ").replace(/(Z|[+]00(:00)?)$/, "").replace(/ 00:00(:00)?$/, "");
 	return { kind, write, compare: (a, b) => (a < b ? -1 : Number(a > b)) };
 }
 
@@ -95,7 +97,7 @@ export function digitGrouper(language) {
 	};
 }
 
-/** Rounding to a float keeps the order, so only ties need all the digits. NaN comes last, as in PostgreSQL. */
+/** Floats keep the order, so only ties need all digits. NaN comes last, as in PostgreSQL. */
 function compareNumbers(...values) {
 	const [left, right] = values.map((value) => String(value).replace(/[$€£¥,\s]/g, ""));
 	const [x, y] = [Number(left), Number(right)];

@@ -1,11 +1,11 @@
-/** One question with its answer, on the page. Decides nothing: buttons call the actions in `context`. */
+/** One question with its answer, on the page. */
 import { isWorking } from "./conversation.js";
 import { button, copyButton, h, icon } from "./dom.js";
 import { evidenceDetails, notes, sqlDetails } from "./evidence.js";
 import { renderMarkdown } from "./markdown.js";
 import { resultView } from "./result.js";
 
-const OWN_ERRORS = ["connection_lost", "unreachable", "unexpected"];
+const OWN_TEXTS = /^(connection_lost|unreachable|unexpected|origin_not_allowed|authentication_required)$/;
 
 export function turnView(turn, context) {
 	const { t, language, announce } = context;
@@ -13,7 +13,7 @@ export function turnView(turn, context) {
 	const status = h("p.stage");
 	const end = h("div.slot");
 	const details = h("div.details");
-	const element = h("li.turn", h("div.asked", h("h3.question", { part: "question", dir: "auto" }, turn.question), button(".quiet", t("edit"), () => context.edit(turn))), h("div.answer", status, prose, end, details));
+	const element = h("li.turn", h("div.asked", h("h3.question", { part: "question", dir: "auto" }, turn.question), button(t("edit"), () => context.edit(turn))), h("div.answer", status, prose, end, details));
 	let frame = 0;
 	let sql;
 
@@ -39,7 +39,7 @@ export function turnView(turn, context) {
 		prose.hidden = turn.prose === "";
 	}
 
-	const choices = (label, options) => options.length > 0 && h("div.options", { role: "group", "aria-label": label }, options.map((option) => button(".chip", String(option), () => context.ask(option), { dir: "auto" })));
+	const choices = (label, options) => options.length > 0 && h("div.options", { role: "group", "aria-label": label }, options.map((option) => button(String(option), () => context.ask(option), { dir: "auto" }, "chip")));
 
 	function answered({ clarification, suggestions = [], rows = [], truncated, evidence = {} }) {
 		const { question = "", options = [] } = clarification ?? {};
@@ -53,8 +53,8 @@ export function turnView(turn, context) {
 		].filter(Boolean));
 		const figures = truncated ? [] : [t("rows", { n: rows.length })];
 		if (turn.seconds) figures.push(`${turn.seconds.toLocaleString(language, { minimumFractionDigits: 1, maximumFractionDigits: 1 })} s`);
-		details.append(...(sql ? [evidenceDetails(evidence, context) || "", h("p.figures", figures.join(" · "))] : []), h("div.tools", copyButton(".quiet", "copy", () => turn.prose, prose, context),
-			button(".quiet", t("askAgain"), () => context.ask(turn.question)), context.rate && thumbs()));
+		details.append(...(sql ? [evidenceDetails(evidence, context) || "", h("p.figures", figures.join(" · "))] : []), h("div.tools", copyButton("copy", () => turn.prose, prose, context),
+			button(t("askAgain"), () => context.ask(turn.question)), context.rate && thumbs()));
 	}
 
 	function thumbs() {
@@ -63,20 +63,20 @@ export function turnView(turn, context) {
 			announce(t(isKept ? "thanks" : "unexpected"));
 			nodes.forEach((node) => isKept && node.setAttribute("aria-pressed", node.matches(`.${rating}`)));
 		};
-		const nodes = ["up", "down"].map((rating) => button(`.quiet.${rating}`, icon("thumb"), () => rate(rating), { "aria-label": t(rating), "aria-pressed": "false" }));
+		const nodes = ["up", "down"].map((rating) => button(icon("thumb"), () => rate(rating), { "aria-label": t(rating), "aria-pressed": "false" }, `quiet.${rating}`));
 		return nodes;
 	}
 
 	function unanswered() {
 		const isStopped = turn.state === "stopped";
-		const again = (isStopped || turn.error.retryable) && button(".quiet", t(isStopped ? "askAgain" : "tryAgain"), () => context.again(turn));
+		const again = (isStopped || turn.error.retryable) && button(t(isStopped ? "askAgain" : "tryAgain"), () => context.again(turn));
 		end.replaceChildren(h(isStopped ? "div.ended" : "div.ended.failed", h("p", { dir: "auto" }, outcome()), again));
 	}
 
 	function outcome() {
-		const { code, message } = turn.error;
 		if (turn.state === "stopped") return t("stopped");
-		return OWN_ERRORS.includes(code) ? t(code) : message || t("unexpected");
+		const { code, message } = turn.error;
+		return OWN_TEXTS.test(code) ? t(code) : message || t("unexpected");
 	}
 
 	update();

@@ -1,11 +1,19 @@
 /**
- * db-chat in React 19, which sets properties and listens to events of custom elements. Load the module once:
- * <script type="module" src="https://chat.example.com/static/db-chat.js"></script>
+ * db-chat in React. Load the module once, before or after: <script type="module" src="https://chat.example.com/static/db-chat.js"></script>
  */
 import { useEffect, useRef } from "react";
 
 export function Ask({ getToken, onAnswer, questions }) {
   const chat = useRef(null);
+
+  // Arrays and functions are properties. Set here and not in the markup, because React only knows properties of elements
+  // whose module is loaded by then; this element takes over what was set before.
+  useEffect(() => {
+    if (questions) chat.current.questions = questions;
+  }, [questions]);
+  useEffect(() => {
+    if (getToken) chat.current.getToken = getToken;
+  }, [getToken]);
 
   useEffect(() => {
     const element = chat.current;
@@ -14,6 +22,5 @@ export function Ask({ getToken, onAnswer, questions }) {
     return () => element.removeEventListener("db-chat-answer", listen);
   }, [onAnswer]);
 
-  // Arrays and functions are properties; everything else may be an attribute.
-  return <db-chat ref={chat} title="Ask our data" questions={questions} getToken={getToken} />;
+  return <db-chat ref={chat} title="Ask our data" />;
 }

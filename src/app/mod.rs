@@ -160,11 +160,13 @@ impl Application {
             turns.clone(),
             abort.clone(),
             shared,
+            services.metrics.clone(),
         );
         let context = ConnectionContext {
             turns: hub,
             limits: config.limits.clone(),
             keeps_feedback: services.feedback.is_some(),
+            metrics: services.metrics,
             stop: stop.clone(),
             tasks: connections.clone(),
         };

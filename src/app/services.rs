@@ -21,6 +21,7 @@ use crate::postgres::pool::{DatabasePool, PoolLimits, PoolSetupError, connection
 use crate::protocol::error_code::ErrorCode;
 use crate::redis::{RedisConnection, RedisUrlError};
 use crate::state::{AuditLog, FeedbackLog, StateDatabase};
+use crate::telemetry::metrics::Metrics;
 use crate::turns::{RunTurn, SharedTurns};
 use crate::wire::errors::{WireError, chain, outcome_code};
 
@@ -48,6 +49,8 @@ pub struct Services {
     pub background: Background,
     /// Where ratings are kept; `None` where no state database is set.
     pub feedback: Option<FeedbackLog>,
+    /// What the parts count into.
+    pub metrics: Metrics,
 }
 
 /// A setting that a part cannot be built from.
@@ -114,6 +117,7 @@ impl Services {
     /// The first setting that cannot be used.
     pub async fn connect(config: &Config) -> Result<Self, ServicesError> {
         let limits = &config.limits;
+        let metrics = Metrics::default();
         let url = config
             .database
             .url
@@ -124,7 +128,8 @@ impl Services {
             wait_timeout: Duration::from_millis(limits.pool_wait_timeout_ms),
         };
         let pool = DatabasePool::new(url.expose_secret(), pool_limits)
-            .map_err(|source| ServicesError::Database { source })?;
+            .map_err(|source| ServicesError::Database { source })?
+            .counted_by(metrics.clone());
         let policy = Policy::compile(&config.policy.allowed_tables, &config.policy.allowed_models)
             .and_then(|policy| policy.with_extensions(&config.policy.allowed_extensions))
             .map_err(|source| ServicesError::Policy { source })?;
@@ -135,8 +140,8 @@ impl Services {
             .map_err(|source| ServicesError::Redis { source })?;
         let store = conversations::open(&config.conversations, limits, redis.as_ref())
             .map_err(|source| ServicesError::Store { source })?;
-        let provider =
-            llm::connect(&config.llm, limits).map_err(|source| ServicesError::Llm { source })?;
+        let provider = llm::connect(&config.llm, limits, &metrics)
+            .map_err(|source| ServicesError::Llm { source })?;
         let prompts = Prompts::load(config.llm.prompts_dir.as_deref())
             .map_err(|source| ServicesError::Prompts { source })?;
 
@@ -202,7 +207,7 @@ impl Services {
             store: Arc::clone(&store),
             audit: audit.clone(),
             outcome_code,
-            checker: SqlChecker::default(),
+            checker: SqlChecker::new(metrics.clone()),
             prompts,
             context_messages_max: config.conversations.context_limit,
             prices: config.llm.prices.clone().into(),
@@ -225,6 +230,7 @@ impl Services {
             audit,
             background,
             feedback: state.map(FeedbackLog::new),
+            metrics,
         })
     }
 }

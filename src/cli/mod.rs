@@ -127,14 +127,14 @@ fn run(command: Command, mut config: Config) -> anyhow::Result<ExitCode> {
         // Whoever asks one thing in a shell wants the answer, and what went wrong.
         "warn".clone_into(&mut config.log.filter);
     }
-    crate::telemetry::install(&config.log)?;
-    for notice in &config.notices {
-        tracing::warn!("{notice}");
-    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(async {
+    let telemetry = crate::telemetry::install(&config.log, runtime.handle())?;
+    for notice in &config.notices {
+        tracing::warn!("{notice}");
+    }
+    let outcome = runtime.block_on(async {
         match command {
             Command::Serve(args) => serve::run(args, config).await,
             Command::Demo(args) => demo::run(args, config).await,
@@ -149,7 +149,9 @@ fn run(command: Command, mut config: Config) -> anyhow::Result<ExitCode> {
                 guard::run(args, &config, input, BufWriter::new(stdout()), stderr()).await
             }
         }
-    })
+    });
+    telemetry.close();
+    outcome
 }
 
 /// The whole chain of causes on standard error, one line a cause.

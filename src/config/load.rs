@@ -95,6 +95,7 @@ pub fn resolve(
         log: LogConfig {
             filter: text(&layers, "DB_CHAT_LOG"),
             json: boolean(&mut layers, "DB_CHAT_LOG_JSON"),
+            otlp_endpoint: secret(&layers, "OTEL_EXPORTER_OTLP_ENDPOINT"),
         },
         limits: limits(&mut layers),
         notices: layers.notices.clone(),

@@ -103,4 +103,6 @@ pub struct LogConfig {
     pub filter: String,
     /// One JSON object a line instead of text for people.
     pub json: bool,
+    /// The base address of an OpenTelemetry collector that spans go to; `None`: they go nowhere. May hold a password.
+    pub otlp_endpoint: Option<SecretString>,
 }

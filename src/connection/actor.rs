@@ -95,7 +95,13 @@ impl Actor {
                 // The loop's own condition and the mailbox look at the outbox again.
                 Wake::OutboxMoved => {}
                 Wake::Turn(delivered) => self.deliver(delivered),
-                Wake::Socket(inbound) => self.receive(inbound),
+                Wake::Socket(inbound) => {
+                    self.receive(inbound);
+                    if !self.outbox.has_room() {
+                        // A client that sends much at once has its frames written before more of it is read.
+                        tokio::task::yield_now().await;
+                    }
+                }
             }
         }
     }

@@ -6,19 +6,24 @@
 
 mod actor;
 mod frame_bounds;
+mod frame_header;
 mod heartbeat;
 mod mailbox;
 mod outbox;
 mod socket;
+mod utf8;
 
 use actix_web::dev;
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use crate::config::Limits;
 use crate::domain::caller::Caller;
+use crate::domain::ids::RequestId;
 use crate::limits::ConnectionPermit;
+use crate::telemetry::metrics::Metrics;
 use crate::turns::TurnHub;
 
 use actor::Actor;
@@ -35,6 +40,8 @@ pub struct ConnectionContext {
     pub stop: CancellationToken,
     /// Whether ratings of answers are kept, for the greeting.
     pub keeps_feedback: bool,
+    /// Counts connections, and what waits for their clients.
+    pub metrics: Metrics,
     /// Counts the actors, so that shutdown can wait for them.
     pub tasks: TaskTracker,
 }
@@ -51,7 +58,7 @@ pub async fn open(
     caller: Caller,
     permit: ConnectionPermit,
 ) -> Result<HttpResponse, actix_web::Error> {
-    let outbox = Outbox::new(context.limits.outbox_bytes_max);
+    let outbox = Outbox::new(context.limits.outbox_bytes_max, context.metrics.clone());
     let (response, reader) = socket::upgrade(
         request,
         payload,
@@ -60,9 +67,14 @@ pub async fn open(
     )
     .await?;
     let actor = Actor::new(context.clone(), caller, outbox, reader);
-    context.tasks.spawn_local(async move {
+    let handshake = request.extensions().get::<RequestId>().cloned();
+    let handshake = handshake.unwrap_or_else(RequestId::random);
+    let span = tracing::info_span!("connection", connection_id = %handshake);
+    let counted = context.metrics.connection_opened();
+    let running = async move {
         actor.run().await;
-        drop(permit);
-    });
+        drop((permit, counted));
+    };
+    context.tasks.spawn_local(running.instrument(span));
     Ok(response)
 }

@@ -17,10 +17,14 @@ use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::Instant;
 
 use crate::protocol::close_code::CloseCode;
+use crate::telemetry::metrics::{Held, Metrics};
 
 /// While more than this waits, no further frames are taken from turns: their tokens merge where they
 /// are (see `turns::log`). Well above one network packet, well below a client's patience.
 const TURN_FRAMES_BYTES_MAX: usize = 16 * 1024;
+
+/// Pongs that may wait: a client that counts its pings gets an answer to each, one that floods does not.
+const PONGS_WAITING_MAX: usize = 16;
 
 /// The queue. Clones share it.
 #[derive(Clone)]
@@ -29,19 +33,27 @@ pub(super) struct Outbox {
 }
 
 struct Shared {
+    metrics: Metrics,
     state: RefCell<State>,
     /// Signals the actor that something was taken out, or that the body is gone.
     moved: Notify,
 }
 
+/// A text frame that has not been taken out.
+struct Waiting {
+    text: Arc<str>,
+    permit: Option<OwnedSemaphorePermit>,
+    _counted: Held,
+}
+
 struct State {
-    queue: VecDeque<(Arc<str>, Option<OwnedSemaphorePermit>)>,
+    queue: VecDeque<Waiting>,
     bytes: usize,
     bytes_max: usize,
     /// A ping that has not been written yet. More than one at a time would say nothing more.
     ping: bool,
-    /// The pong to write. Only the latest ping needs one (RFC 6455, section 5.5.3).
-    pong: Option<Bytes>,
+    /// Pongs to write, at most [`PONGS_WAITING_MAX`].
+    pongs: VecDeque<Bytes>,
     close: Option<CloseCode>,
     /// Since when something waits without anything having been taken.
     stalled_since: Option<Instant>,
@@ -71,15 +83,16 @@ pub(super) struct Overfull;
 impl Outbox {
     /// `bytes_max` bounds what may wait before a frame is refused; the frame that crosses it is still
     /// taken, so that an answer larger than the limit can be sent.
-    pub(super) fn new(bytes_max: usize) -> Self {
+    pub(super) fn new(bytes_max: usize, metrics: Metrics) -> Self {
         Self {
             shared: Rc::new(Shared {
+                metrics,
                 state: RefCell::new(State {
                     queue: VecDeque::new(),
                     bytes: 0,
                     bytes_max,
                     ping: false,
-                    pong: None,
+                    pongs: VecDeque::new(),
                     close: None,
                     stalled_since: None,
                     writer: None,
@@ -107,7 +120,11 @@ impl Outbox {
                 return Err(Overfull);
             }
             state.bytes += text.len();
-            state.queue.push_back((text, permit));
+            state.queue.push_back(Waiting {
+                _counted: self.shared.metrics.outbox_holds(text.len()),
+                text,
+                permit,
+            });
             Ok(())
         })
     }
@@ -117,9 +134,16 @@ impl Outbox {
         self.change(|state| state.ping = true);
     }
 
-    /// Queues a pong, in front of all text.
+    /// Queues a pong, in front of all text. Where too many wait, the oldest gives way: only the latest ping needs an
+    /// answer (RFC 6455, section 5.5.3).
     pub(super) fn pong(&self, payload: Bytes) {
-        self.change(|state| state.pong = Some(payload));
+        self.change(|state| {
+            if state.pongs.len() == PONGS_WAITING_MAX {
+                state.pongs.pop_front();
+            }
+            // A copy, so that a few bytes do not keep what else came with them.
+            state.pongs.push_back(Bytes::copy_from_slice(&payload));
+        });
     }
 
     /// Ends the queue: what waits is still written, then the close frame; nothing is taken in any more.
@@ -170,14 +194,14 @@ impl Outbox {
         if state.is_over {
             return Poll::Ready(None);
         }
-        let outgoing = if let Some(payload) = state.pong.take() {
+        let outgoing = if let Some(payload) = state.pongs.pop_front() {
             Outgoing::Pong(payload)
         } else if std::mem::take(&mut state.ping) {
             Outgoing::Ping
-        } else if let Some((text, permit)) = state.queue.pop_front() {
-            state.bytes -= text.len();
-            drop(permit);
-            Outgoing::Text(text)
+        } else if let Some(waiting) = state.queue.pop_front() {
+            state.bytes -= waiting.text.len();
+            drop(waiting.permit);
+            Outgoing::Text(waiting.text)
         } else if let Some(code) = state.close {
             state.is_over = true;
             Outgoing::Close(code)
@@ -215,7 +239,10 @@ impl Outbox {
 impl State {
     fn has_waiting(&self) -> bool {
         !self.is_over
-            && (!self.queue.is_empty() || self.ping || self.pong.is_some() || self.close.is_some())
+            && (!self.queue.is_empty()
+                || self.ping
+                || !self.pongs.is_empty()
+                || self.close.is_some())
     }
 }
 
@@ -236,7 +263,7 @@ mod tests {
 
     #[tokio::test]
     async fn control_frames_overtake_text_and_close_comes_last() {
-        let outbox = Outbox::new(100);
+        let outbox = Outbox::new(100, Metrics::default());
         outbox.push("a".into(), None).expect("room");
         outbox.close(CloseCode::GoingAway);
         outbox.push("too late".into(), None).expect("ignored");
@@ -246,6 +273,7 @@ mod tests {
         assert_eq!(
             drain(&outbox),
             [
+                Outgoing::Pong(Bytes::from_static(b"1")),
                 Outgoing::Pong(Bytes::from_static(b"2")),
                 Outgoing::Ping,
                 Outgoing::Text("a".into()),
@@ -256,8 +284,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn of_very_many_pongs_the_latest_are_kept() {
+        let outbox = Outbox::new(100, Metrics::default());
+        for number in 0..=u8::try_from(PONGS_WAITING_MAX).expect("few") {
+            outbox.pong(Bytes::copy_from_slice(&[number]));
+        }
+        let drained = drain(&outbox);
+        assert_eq!(drained.len(), PONGS_WAITING_MAX);
+        assert_eq!(drained[0], Outgoing::Pong(Bytes::from_static(&[1])));
+    }
+
+    #[tokio::test]
     async fn one_frame_may_cross_the_limit_and_the_next_is_refused() {
-        let outbox = Outbox::new(10);
+        let outbox = Outbox::new(10, Metrics::default());
         outbox
             .push("x".repeat(50).into(), None)
             .expect("the first always fits");
@@ -269,7 +308,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_takes_something_does_not_stall() {
         let timeout = Duration::from_secs(10);
-        let outbox = Outbox::new(100);
+        let outbox = Outbox::new(100, Metrics::default());
         assert_eq!(outbox.stalls_at(timeout), None);
         outbox.push("a".into(), None).expect("room");
         outbox.push("b".into(), None).expect("room");

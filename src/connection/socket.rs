@@ -3,6 +3,7 @@
 //! Knows no JSON.
 
 use std::cell::RefCell;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -13,6 +14,7 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, dev, web};
 use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseReason, ProtocolError, Session};
 use bytes::Bytes;
 use futures_util::{FutureExt, Stream};
+use tokio::task::coop::unconstrained;
 
 use crate::protocol::close_code::CloseCode;
 
@@ -48,7 +50,11 @@ struct Watch {
     breach: Option<CloseCode>,
 }
 
-/// Shakes hands. No extension and no subprotocol is accepted; a client that insists on one closes by itself.
+/// What a client may offer in `Sec-WebSocket-Protocol`. A browser that offers subprotocols fails a connection for which none
+/// of them was selected, so one that has to offer something has a name that it can.
+const SUBPROTOCOL: &str = "db-chat";
+
+/// Shakes hands. No extension and no subprotocol but [`SUBPROTOCOL`] is accepted; a client that insists on one closes by itself.
 ///
 /// # Errors
 /// The request is no WebSocket handshake.
@@ -68,7 +74,8 @@ pub(super) async fn upgrade(
     };
     let watched: Pin<Box<dyn Stream<Item = Result<Bytes, PayloadError>>>> = Box::pin(watched);
     let payload = web::Payload::from_request(request, &mut dev::Payload::from(watched)).await?;
-    let (response, session, messages) = actix_ws::handle(request, payload)?;
+    let (response, session, messages) =
+        actix_ws::handle_with_protocols(request, payload, &[SUBPROTOCOL])?;
     let response = response.map_body(|_, inner| {
         BoxBody::new(OutboxBody {
             inner,
@@ -146,20 +153,24 @@ impl Stream for WatchedPayload {
             return polled;
         };
         let mut watch = self.watch.borrow_mut();
-        match watch.bounds.follow(&piece) {
-            Ok(()) => Poll::Ready(Some(Ok(piece))),
+        // The frames before the bad one, and before the last one, were sent in good faith.
+        let good_bytes = match watch.bounds.follow(&piece) {
+            Ok(good_bytes) => good_bytes,
             Err(breach) => {
                 watch.breach = Some(breach.code);
-                // The frames before the bad one were sent in good faith.
-                let good = piece.slice(..breach.good_bytes);
-                Poll::Ready((!good.is_empty()).then_some(Ok(good)))
+                breach.good_bytes
             }
-        }
+        };
+        let good = piece.slice(..good_bytes);
+        Poll::Ready((!good.is_empty()).then_some(Ok(good)))
     }
 }
 
 /// The response's body: takes from the outbox whenever the worker wants bytes, one frame at a time, so
 /// that what waits is counted in the outbox and not hidden in a channel of actix-ws.
+///
+/// That channel is used outside of tokio's cooperative budget: a task that has used it up is told that a channel with room has
+/// none, and that one with a message is empty, which would lose the frame. The outbox bounds what is written in one go.
 struct OutboxBody {
     /// The body made by actix-ws, which encodes what the session is given.
     inner: BoxBody,
@@ -174,16 +185,16 @@ impl OutboxBody {
             return;
         };
         let sent = match outgoing {
-            Outgoing::Text(text) => session.text(&*text).now_or_never(),
-            Outgoing::Ping => session.ping(b"").now_or_never(),
-            Outgoing::Pong(payload) => session.pong(&payload).now_or_never(),
+            Outgoing::Text(text) => unconstrained(session.text(&*text)).now_or_never(),
+            Outgoing::Ping => unconstrained(session.ping(b"")).now_or_never(),
+            Outgoing::Pong(payload) => unconstrained(session.pong(&payload)).now_or_never(),
             Outgoing::Close(code) => {
                 let reason = CloseReason {
                     code: code.as_u16().into(),
                     description: Some(code.reason().to_owned()),
                 };
                 // The session ends with its close frame.
-                let _ = session.close(Some(reason)).now_or_never();
+                let _ = unconstrained(session.close(Some(reason))).now_or_never();
                 return;
             }
         };
@@ -205,7 +216,9 @@ impl MessageBody for OutboxBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
         loop {
-            if let Poll::Ready(bytes) = Pin::new(&mut self.inner).poll_next(context) {
+            let inner = &mut self.inner;
+            let encoded = poll_fn(|context| Pin::new(&mut *inner).poll_next(context));
+            if let Poll::Ready(bytes) = Pin::new(&mut unconstrained(encoded)).poll(context) {
                 return Poll::Ready(bytes);
             }
             match self.outbox.poll_next(context) {

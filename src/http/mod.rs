@@ -10,6 +10,7 @@ mod envelope;
 mod feedback;
 mod health;
 mod hosts;
+mod metrics;
 mod openapi;
 mod origins;
 mod problem;
@@ -135,6 +136,7 @@ pub fn routes(doors: web::Data<Doors>) -> impl FnOnce(&mut web::ServiceConfig) {
             .service(api())
             .service(readable(resource("/healthz"), web::to(health::healthz)))
             .service(readable(resource("/readyz"), web::to(health::readyz)))
+            .service(readable(resource("/metrics"), web::to(metrics::metrics)))
             .service(readable(
                 web::resource("/openapi.json"),
                 web::to(openapi::openapi),

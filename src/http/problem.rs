@@ -15,7 +15,7 @@ const RETRY_AFTER_MS: u64 = 2_000;
 #[derive(Debug)]
 pub(super) struct HttpError {
     error: WireError,
-    header: Option<(header::HeaderName, String)>,
+    headers: Vec<(header::HeaderName, String)>,
 }
 
 impl HttpError {
@@ -35,7 +35,7 @@ impl HttpError {
 
     /// Adds a header that goes with the error.
     pub(super) fn with_header(mut self, name: header::HeaderName, value: &str) -> Self {
-        self.header = Some((name, value.to_owned()));
+        self.headers.push((name, value.to_owned()));
         self
     }
 
@@ -50,11 +50,12 @@ impl<E: Into<WireError>> From<E> for HttpError {
         let error = error.into();
         let known = error.retry_after_ms;
         let usual = matches!(http_status(error.code), 429 | 503).then_some(RETRY_AFTER_MS);
-        let header = known.or(usual).map(|pause_ms| {
+        let retry_after = known.or(usual).map(|pause_ms| {
             // Rounded up: who comes back a moment too early is turned away again.
             (header::RETRY_AFTER, pause_ms.div_ceil(1_000).to_string())
         });
-        Self { error, header }
+        let headers = retry_after.into_iter().collect();
+        Self { error, headers }
     }
 }
 
@@ -72,7 +73,7 @@ impl ResponseError for HttpError {
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
-        if let Some((name, value)) = &self.header {
+        for (name, value) in &self.headers {
             response.insert_header((name.clone(), value.as_str()));
         }
         response.finish()

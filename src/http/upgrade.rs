@@ -1,7 +1,8 @@
 //! `GET /ws/db_chat/query/`: everything that is decided before a socket is one. Browsers let any page
 //! open a socket to any server, so name, origin and credentials are checked here, while a plain error is still possible.
 
-use actix_web::http::header;
+use actix_web::http::Version;
+use actix_web::http::header::{self, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::connection;
@@ -26,6 +27,18 @@ pub(super) async fn upgrade(
         );
         return Err(HttpError::from(error).with_header(header::UPGRADE, "websocket"));
     }
+    if speaks_another_version(request.headers()) {
+        let error = WireError::new(
+            ErrorCode::UpgradeRequired,
+            "This server speaks version 13 of WebSocket only.",
+        );
+        return Err(HttpError::from(error)
+            .with_header(header::UPGRADE, "websocket")
+            .with_header(header::SEC_WEBSOCKET_VERSION, "13"));
+    }
+    if request.version() < Version::HTTP_11 {
+        return Err(no_handshake().into());
+    }
     if !doors.hosts.allow(request.headers()) {
         return Err(super::hosts::refusal().into());
     }
@@ -45,13 +58,21 @@ pub(super) async fn upgrade(
         permit,
     )
     .await
-    .map_err(|_| {
-        WireError::new(
-            ErrorCode::InvalidRequest,
-            "This is no WebSocket handshake of version 13.",
-        )
-        .into()
-    })
+    .map_err(|_| no_handshake().into())
+}
+
+fn no_handshake() -> WireError {
+    WireError::new(
+        ErrorCode::InvalidRequest,
+        "This is no WebSocket handshake of version 13.",
+    )
+}
+
+/// RFC 6455, section 4.4: such a client is told which version there is.
+fn speaks_another_version(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::SEC_WEBSOCKET_VERSION)
+        .is_some_and(|version| version != "13")
 }
 
 fn too_many(limit: TooManyConnections) -> WireError {

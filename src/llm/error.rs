@@ -45,7 +45,7 @@ pub enum LlmError {
         kind: AnsweredKind,
         /// HTTP status; 200 where the error came in the stream.
         status: u16,
-        /// The provider's words, shortened, for the log only.
+        /// The provider's own codes, or advice, for the log only. Its sentences are not kept: some repeat the question.
         message: String,
         /// How long the provider asks to be left alone, at most a day; `None` where it does not say.
         retry_after: Option<Duration>,

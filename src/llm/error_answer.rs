@@ -17,7 +17,9 @@ pub(super) struct ErrorAnswer {
     pub(super) transient: bool,
     /// The provider's content filter refused the request: an outcome of the turn, not a fault.
     pub(super) filtered: bool,
-    /// The provider's words, shortened, for the log.
+    /// Its codes and types, for the log.
+    pub(super) codes: String,
+    /// Its sentence, shortened. Some providers repeat in it what they were asked, so it is logged for debugging only.
     pub(super) message: String,
 }
 
@@ -60,11 +62,7 @@ fn read_value(status: u16, value: &Value) -> ErrorAnswer {
     .into_iter()
     .find_map(Value::as_str)
     .unwrap_or_default();
-    judge(
-        status,
-        &words,
-        shorten(&format!("{} {message}", words.join(" "))),
-    )
+    judge(status, &words, shorten(message))
 }
 
 /// Whether a value under the key `error` reports one. `null`, `false`, an empty text and an empty object do not.
@@ -98,6 +96,7 @@ fn judge(status: u16, words: &[&str], message: String) -> ErrorAnswer {
         kind,
         transient,
         filtered: words.contains(&"content_filter"),
+        codes: shorten(&words.join(" ")),
         message,
     }
 }

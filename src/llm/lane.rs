@@ -16,6 +16,7 @@ use super::reply::Deadline;
 use super::sse::causes;
 use super::{LlmDelta, LlmProvider, LlmRequest, LlmStream, retry};
 use crate::domain::usage::ModelName;
+use crate::telemetry::metrics::Metrics;
 
 /// A provider, its breaker and its queue.
 pub(super) struct Lane {
@@ -24,6 +25,7 @@ pub(super) struct Lane {
     queue: CallQueue,
     retries_max: u32,
     total_timeout: Duration,
+    metrics: Metrics,
 }
 
 /// A call that the model is at work on.
@@ -50,6 +52,7 @@ impl Lane {
         queue: CallQueue,
         retries_max: u32,
         total_timeout: Duration,
+        metrics: Metrics,
     ) -> Self {
         Self {
             provider,
@@ -57,6 +60,7 @@ impl Lane {
             queue,
             retries_max,
             total_timeout,
+            metrics,
         }
     }
 
@@ -138,6 +142,7 @@ impl Lane {
             if self.breaker.closed_for().is_some() {
                 return Err(failed.error);
             }
+            self.metrics.llm_retried(self.provider.name());
             tracing::info!(
                 provider = self.provider.name(),
                 retry = retries + 1,

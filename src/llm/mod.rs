@@ -39,17 +39,19 @@ use self::provider::HttpProvider;
 use self::queue::{CallQueue, QueueSettings};
 use crate::config::{Limits, LlmConfig, OpenAiApi, ProviderConfig, ProviderKind};
 use crate::domain::usage::TokenUsage;
+use crate::telemetry::metrics::Metrics;
 
 /// The configured provider, with its fallback behind it where there is one; `None` means that the engine in `offline` answers.
-/// Opens no connection.
+/// Opens no connection. Retries are counted into `metrics`.
 ///
 /// # Errors
 /// Which setting has to be corrected.
 pub fn connect(
     config: &LlmConfig,
     limits: &Limits,
+    metrics: &Metrics,
 ) -> Result<Option<Arc<dyn LlmProvider>>, LlmSetupError> {
-    let mut lanes = lanes(config, limits)?.into_iter();
+    let mut lanes = lanes(config, limits, metrics)?.into_iter();
     Ok(match (lanes.next(), lanes.next()) {
         (Some(primary), Some(fallback)) => Some(Arc::new(WithFallback::new(primary, fallback))),
         (Some(primary), None) => Some(lane::shared(&primary)),
@@ -58,7 +60,11 @@ pub fn connect(
 }
 
 /// The provider, then its fallback.
-fn lanes(config: &LlmConfig, limits: &Limits) -> Result<Vec<Arc<Lane>>, LlmSetupError> {
+fn lanes(
+    config: &LlmConfig,
+    limits: &Limits,
+    metrics: &Metrics,
+) -> Result<Vec<Arc<Lane>>, LlmSetupError> {
     let mut queues: Vec<(ProviderKind, CallQueue)> = Vec::new();
     let providers = providers(config, limits)?.into_iter();
     let lanes = providers.map(|Configured { kind, http }| {
@@ -76,8 +82,14 @@ fn lanes(config: &LlmConfig, limits: &Limits) -> Result<Vec<Arc<Lane>>, LlmSetup
             },
         );
         let total_timeout = Duration::from_millis(limits.llm_total_timeout_ms);
-        let lane = Lane::new(http, breaker, queue, limits.llm_retries_max, total_timeout);
-        Arc::new(lane)
+        Arc::new(Lane::new(
+            http,
+            breaker,
+            queue,
+            limits.llm_retries_max,
+            total_timeout,
+            metrics.clone(),
+        ))
     });
     Ok(lanes.collect())
 }

@@ -189,10 +189,10 @@ impl HttpProvider {
         if status < 400 && !answer_is_error(&body) {
             answer.kind = AnsweredKind::Rejected;
             answer.transient = false;
-            answer.message = format!(
+            answer.codes = format!(
                 "no event stream; does {} point to the API? {}",
                 self.dialect.settings().base_url,
-                answer.message
+                answer.codes
             );
         }
         let transient = match hint.should_retry {
@@ -214,7 +214,13 @@ impl HttpProvider {
         request_id: Option<&str>,
         retry_after: Option<Duration>,
     ) -> LlmError {
-        let mut message = answer.message.clone();
+        tracing::debug!(
+            provider = self.dialect.name(),
+            status,
+            message = answer.message,
+            "a provider's error answer"
+        );
+        let mut message = format!("status {status} {}", answer.codes);
         if let Some(request_id) = request_id {
             message = format!("{message} (request {request_id:.100})");
         }

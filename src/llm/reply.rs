@@ -220,12 +220,17 @@ impl Reply {
             }
             Err(StreamFault::Reported(error)) => {
                 let answer = error_answer::read(200, &self.mask.apply(&error));
+                tracing::debug!(
+                    provider = self.provider,
+                    message = answer.message,
+                    "an error in a provider's stream"
+                );
                 return Err(BrokenReply {
                     error: LlmError::Answered {
                         provider: self.provider,
                         kind: answer.kind,
                         status: 200,
-                        message: answer.message,
+                        message: answer.codes,
                         // Only a head could say so, and it was sent before the fault.
                         retry_after: None,
                     },

@@ -11,6 +11,7 @@ use tokio::sync::{Semaphore, oneshot};
 use crate::domain::schema::Snapshot;
 use crate::domain::sql::DraftSql;
 use crate::guard::{self, CheckedSql, Rejection};
+use crate::telemetry::metrics::Metrics;
 
 /// Stack of a checking thread. The deepest trees that 16 KiB of text can make (chains of NOT or of casts) need 115 MiB in a
 /// debug build and a fraction of it in a release build. Only what is touched takes memory.
@@ -27,17 +28,25 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub struct SqlChecker {
     permits: Arc<Semaphore>,
+    metrics: Metrics,
 }
 
 impl Default for SqlChecker {
     fn default() -> Self {
-        Self {
-            permits: Arc::new(Semaphore::new(CHECKS_MAX)),
-        }
+        Self::new(Metrics::default())
     }
 }
 
 impl SqlChecker {
+    /// Counts what it refuses into `metrics`.
+    #[must_use]
+    pub fn new(metrics: Metrics) -> Self {
+        Self {
+            permits: Arc::new(Semaphore::new(CHECKS_MAX)),
+            metrics,
+        }
+    }
+
     /// Checks one text against a snapshot.
     ///
     /// # Errors
@@ -50,9 +59,14 @@ impl SqlChecker {
         draft: DraftSql,
         snapshot: Arc<Snapshot>,
     ) -> Result<CheckedSql, Rejection> {
-        tokio::time::timeout(CHECK_TIMEOUT, self.check_on_thread(draft, snapshot))
+        let checking = self.check_on_thread(draft, snapshot);
+        let verdict = tokio::time::timeout(CHECK_TIMEOUT, checking)
             .await
-            .unwrap_or_else(|_| Err(Rejection::not_checked()))
+            .unwrap_or_else(|_| Err(Rejection::not_checked()));
+        if let Err(rejection) = &verdict {
+            self.metrics.query_rejected(rejection.code().as_str());
+        }
+        verdict
     }
 
     async fn check_on_thread(

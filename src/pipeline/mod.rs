@@ -25,6 +25,7 @@ pub mod prompts;
 mod record;
 mod reply;
 pub mod schema_context;
+mod stage_span;
 mod store;
 mod suggestions;
 mod summary;
@@ -45,6 +46,7 @@ use self::meter::Meter;
 use self::narrate::RowsBudget;
 use self::prompts::Prompts;
 use self::record::TurnRecord;
+use self::stage_span::StageSpan;
 use self::summary::SummaryWork;
 use crate::config::{Limits, ModelPrice};
 use crate::conversations::{ConversationStore, StoreError};
@@ -143,9 +145,15 @@ impl Pipeline {
     /// Dropping the future stops the provider's stream and the query like the token does, but sends
     /// no final event, keeps nothing and leaves no audit row. Fire the token instead and let the turn end.
     pub async fn run_turn(&self, turn: Turn, events: EventSender) {
+        let span = StageSpan::below_current();
+        span.around(self.run_stages(turn, events, span.clone()))
+            .await;
+    }
+
+    async fn run_stages(&self, turn: Turn, events: EventSender, span: StageSpan) {
         let parts = self.parts.as_ref();
         let meter = Meter::new(Arc::clone(&parts.prices), &parts.limits);
-        let mut record = TurnRecord::begin(meter);
+        let mut record = TurnRecord::begin(meter, span);
         let mut past = None;
         let answering = self.answer(&turn, &mut past, &events, &mut record);
         let outcome = tokio::select! {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::error::TurnError;
 use super::event::{Answer, EventSender, Stage, TurnEvent};
 use super::meter::Meter;
+use super::stage_span::StageSpan;
 use super::{Engine, Turn};
 use crate::domain::result::ResultSet;
 use crate::guard::{CheckedSql, Rejection};
@@ -25,11 +26,12 @@ pub(super) struct TurnRecord {
     result_bytes: Option<usize>,
     stages: Vec<(&'static str, Duration)>,
     current: Option<(Stage, Instant)>,
+    span: StageSpan,
 }
 
 impl TurnRecord {
-    /// Begins with the clock.
-    pub(super) fn begin(meter: Meter) -> Self {
+    /// Begins with the clock; `span` follows the stages.
+    pub(super) fn begin(meter: Meter, span: StageSpan) -> Self {
         Self {
             meter,
             said: String::new(),
@@ -40,6 +42,7 @@ impl TurnRecord {
             result_bytes: None,
             stages: Vec::new(),
             current: None,
+            span,
         }
     }
 
@@ -49,12 +52,14 @@ impl TurnRecord {
         self.current = Some((stage, Instant::now()));
         // A reader that is gone does not stop the turn; only its cancellation token does.
         let _ = events.send(TurnEvent::Stage(stage)).await;
+        self.span.enter(stage).await;
     }
 
     /// Ends the present stage.
     pub(super) fn leave(&mut self) {
         if let Some((stage, began)) = self.current.take() {
             self.stages.push((stage.as_str(), began.elapsed()));
+            self.span.leave();
         }
     }
 

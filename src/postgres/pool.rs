@@ -9,7 +9,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool_postgres::{
     Client, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType,
@@ -23,6 +23,7 @@ use super::connection_string::{ConnectionString, ConnectionStringError};
 use super::error::QueryError;
 use super::tls::{self, TlsError};
 use super::types::TypeFacts;
+use crate::telemetry::metrics::Metrics;
 
 /// How long a TCP connection may take to be made, where the connection string does not say. The same as libpq's advice
 /// for interactive use; a database that is further away than this is down for a person who waits.
@@ -100,6 +101,7 @@ pub struct DatabasePool {
     pool: Pool,
     tls: MakeRustlsConnect,
     wait_timeout: Duration,
+    metrics: Metrics,
     /// Work on connections, and cancel requests on their way.
     tasks: TaskTracker,
     /// What is known of builtin types, which never change; see [`super::types`].
@@ -130,9 +132,16 @@ impl DatabasePool {
             pool,
             tls,
             wait_timeout: limits.wait_timeout,
+            metrics: Metrics::default(),
             tasks: TaskTracker::new(),
             builtin_types: Arc::default(),
         })
+    }
+
+    /// Counts the waits of its callers into these series.
+    #[must_use]
+    pub fn counted_by(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
     }
 
     /// Does one piece of work on one connection, and returns the connection only when nothing is left running or
@@ -208,7 +217,10 @@ impl DatabasePool {
 
     /// A connection that lives.
     async fn connect(&self) -> Result<Client, QueryError> {
-        self.pool.get().await.map_err(|error| match error {
+        let began = Instant::now();
+        let connection = self.pool.get().await;
+        self.metrics.pool_waited(began.elapsed());
+        connection.map_err(|error| match error {
             PoolError::Timeout(TimeoutType::Wait) => QueryError::PoolTimeout {
                 waited: self.wait_timeout,
             },

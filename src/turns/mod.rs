@@ -14,6 +14,7 @@ mod remote;
 mod replica;
 mod runner;
 mod shared;
+mod writer;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -23,6 +24,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 pub use follow::Following;
 pub use frame::{Delivered, Delivery, Ending, TurnFrame};
@@ -34,6 +36,7 @@ use crate::domain::principal::Principal;
 use crate::pipeline::Turn;
 use crate::pipeline::event::EventSender;
 use crate::protocol::error_code::ErrorCode;
+use crate::telemetry::metrics::Metrics;
 use crate::wire::errors::WireError;
 use crate::wire::questions::AcceptedQuestion;
 
@@ -61,6 +64,7 @@ struct Hub {
     line: Line,
     /// What is shared with other instances; `None`: there are none.
     shared: Option<SharedTurns>,
+    metrics: Metrics,
 }
 
 /// How often other instances' wishes are looked for while turns run here, and otherwise.
@@ -90,6 +94,7 @@ impl TurnHub {
         tasks: TaskTracker,
         abort: CancellationToken,
         shared: Option<SharedTurns>,
+        metrics: Metrics,
     ) -> Self {
         let resume_timeout = Duration::from_secs(limits.resume_seconds);
         let hub = Arc::new(Hub {
@@ -101,6 +106,7 @@ impl TurnHub {
             registry: Mutex::new(Registry::new(resume_timeout, limits.replay_bytes_max)),
             line: Line::default(),
             shared,
+            metrics,
         });
         if hub.shared.is_some() {
             // Ends with the hub; shutdown has nothing to wait for.
@@ -131,10 +137,15 @@ impl TurnHub {
         })?;
         let place = hub.line.enter(question.conversation_id);
         let following = self.follow(&turn, 0, receiver);
-        hub.tasks.spawn_on(
-            runner::run(self.clone(), turn, question, place),
-            &hub.runtime,
+        // Below the connection that asks, where one does.
+        let span = tracing::info_span!(
+            "turn",
+            request_id = %turn.request_id,
+            conversation_id = %turn.conversation_id,
+            outcome = tracing::field::Empty,
         );
+        let running = runner::run(self.clone(), turn, question, place);
+        hub.tasks.spawn_on(running.instrument(span), &hub.runtime);
         Ok(following)
     }
 

@@ -101,7 +101,12 @@ pub(super) async fn carry(
         } else if unowned_since.get_or_insert_with(Instant::now).elapsed() >= UNOWNED_MAX {
             // Whatever comes of it is read at the next look.
             let _ = shared
-                .lose(turn, after, &lost_text(name, turn, after + 1), keep_for)
+                .lose(
+                    turn,
+                    after,
+                    &lost_text(name, turn, after.saturating_add(1)),
+                    keep_for,
+                )
                 .await;
             unowned_since = None;
         }
@@ -113,15 +118,13 @@ pub(super) async fn carry(
 
 fn frame(name: &TurnName, turn: SharedTurn, after: u64, frame: SharedFrame) -> TurnFrame {
     let is_final = matches!(frame.name.as_str(), "error" | "chat_response");
-    // An instance that died may have sent frames that it had not written any more. The final frame then comes right after
-    // those that this client has, and not twice under one number.
-    let seq = if is_final { after + 1 } else { frame.seq };
-    let text = if frame.is_lost {
-        lost_text(name, turn, seq)
-    } else if seq != frame.seq {
-        renumbered(&frame.text, seq)
+    // An instance that died may have sent frames that it had not written any more. What its final frame is replaced by then
+    // comes right after those that this client has, and not twice under one number.
+    let (seq, text) = if frame.is_lost {
+        let seq = after.saturating_add(1);
+        (seq, lost_text(name, turn, seq))
     } else {
-        frame.text
+        (frame.seq, frame.text)
     };
     TurnFrame {
         request_id: name.request_id.clone(),
@@ -129,16 +132,6 @@ fn frame(name: &TurnName, turn: SharedTurn, after: u64, frame: SharedFrame) -> T
         seq,
         text: text.into(),
         ending: is_final.then_some(Ending::Elsewhere),
-    }
-}
-
-fn renumbered(text: &str, seq: u64) -> String {
-    match serde_json::from_str::<serde_json::Value>(text) {
-        Ok(mut frame) => {
-            frame["seq"] = seq.into();
-            frame.to_string()
-        }
-        Err(_) => text.to_owned(),
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::Utc;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 use crate::conversations::StoreError;
 use crate::pipeline::Turn;
@@ -20,6 +21,7 @@ use super::TurnHub;
 use super::line::Place;
 use super::local_turn::LocalTurn;
 use super::shared::SharedTurns;
+use super::writer::TurnWriter;
 
 /// How many events a turn may be ahead of its log.
 const EVENTS_WAITING_MAX: usize = 64;
@@ -43,7 +45,8 @@ pub(super) async fn run(
     question: AcceptedQuestion,
     mut place: Place,
 ) {
-    let answering = answer(&hub, &turn, question, &mut place);
+    let writer = TurnWriter::begin(&turn.log, &hub.hub.metrics);
+    let answering = answer(&hub, &turn, writer, question, &mut place);
     let running = tokio::select! {
         running = answering => running,
         never = look_after(&hub, &turn) => match never {},
@@ -67,17 +70,18 @@ pub(super) async fn run(
 async fn answer(
     hub: &TurnHub,
     turn: &Arc<LocalTurn>,
+    mut writer: TurnWriter<'_>,
     question: AcceptedQuestion,
     place: &mut Place,
 ) -> Option<JoinHandle<()>> {
     tokio::select! {
         biased;
         () = turn.cancel.cancelled() => {
-            turn.log.fail(why_stopped(hub, turn));
+            writer.fail(why_stopped(hub, turn));
             return None;
         }
         outcome = take_conversation(hub, turn, place) => if let Err(error) = outcome {
-            turn.log.fail(error);
+            writer.fail(error);
             return None;
         },
     }
@@ -92,11 +96,9 @@ async fn answer(
         asked_at: Utc::now(),
         cancel: turn.cancel.clone(),
     };
-    let running = hub
-        .hub
-        .tasks
-        .spawn_on((hub.hub.run_turn)(asked, sender), &hub.hub.runtime);
-    if !write_events(hub, turn, events).await {
+    let running = (hub.hub.run_turn)(asked, sender).in_current_span();
+    let running = hub.hub.tasks.spawn_on(running, &hub.hub.runtime);
+    if !write_events(hub, turn, writer, events).await {
         running.abort();
     }
     Some(running)
@@ -186,6 +188,7 @@ async fn renew(hub: &TurnHub, turn: &LocalTurn) -> std::convert::Infallible {
 async fn write_events(
     hub: &TurnHub,
     turn: &LocalTurn,
+    mut writer: TurnWriter<'_>,
     mut events: mpsc::Receiver<TurnEvent>,
 ) -> bool {
     let given_up = async {
@@ -198,7 +201,7 @@ async fn write_events(
             biased;
             event = events.recv() => match event {
                 Some(event) if is_cancelled(&event) => {
-                    turn.log.fail(why_stopped(hub, turn));
+                    writer.fail(why_stopped(hub, turn));
                     return true;
                 }
                 Some(event) => {
@@ -206,7 +209,7 @@ async fn write_events(
                         tracing::warn!(request_id = %turn.request_id, error = %chain(error), "turn failed");
                     }
                     let is_final = matches!(event, TurnEvent::Answered(_) | TurnEvent::Failed(_));
-                    turn.log.write(event);
+                    writer.write(event);
                     if is_final {
                         return true;
                     }
@@ -218,12 +221,12 @@ async fn write_events(
                     } else {
                         WireError::internal()
                     };
-                    turn.log.fail(error);
+                    writer.fail(error);
                     return true;
                 }
             },
             () = &mut given_up => {
-                turn.log.fail(why_stopped(hub, turn));
+                writer.fail(why_stopped(hub, turn));
                 return false;
             }
         }

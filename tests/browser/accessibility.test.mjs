@@ -55,6 +55,32 @@ for (const colorScheme of ["light", "dark"]) {
   }
 }
 
+for (const [mode, prepare, names] of [
+  ["German", () => document.querySelector("db-chat").setAttribute("language", "de"), { question: "Deine Frage", send: "Senden", list: "Gespräche" }],
+  ["right to left", () => Object.assign(document.documentElement, { dir: "rtl", lang: "ar" }), { question: "Your question", send: "Send", list: "Conversations" }],
+  ["floating", () => ["floating", "open"].forEach((name) => document.querySelector("db-chat").toggleAttribute(name, true)), { question: "Your question", send: "Send", list: "Conversations" }],
+]) {
+  for (const colorScheme of ["light", "dark"]) {
+    test(`axe finds nothing: ${mode}, ${colorScheme}`, async (t) => {
+      const chat = await open(t, { colorScheme, viewport: SIZES.phone, prepare: (page) => page.addInitScript(axe.source) });
+      await chat.page.evaluate(prepare);
+      const input = chat.page.getByRole("textbox", { name: names.question });
+      await clean(chat, "empty");
+      provider.script("SELECT status, count(*) AS orders FROM orders GROUP BY status", "**Three** kinds.", { status: 401 });
+      for (const state of ["answered", "failed"]) {
+        await input.fill(state);
+        await input.press("Enter");
+        await chat.page.getByRole("heading", { name: state }).waitFor();
+        await chat.page.getByRole("button", { name: names.send, exact: true }).waitFor();
+        await clean(chat, state);
+      }
+      await chat.page.getByRole("button", { name: names.list, exact: true }).click();
+      await chat.page.getByRole("region", { name: names.list }).getByRole("button").first().waitFor();
+      await clean(chat, "conversations");
+    });
+  }
+}
+
 test("everything can be done with the keyboard alone, in an order that makes sense", async (t) => {
   const chat = await open(t);
   const { keyboard } = chat.page;

@@ -16,7 +16,8 @@ async function download(chat, kind) {
   const coming = chat.page.waitForEvent("download");
   await chat.last.getByRole("button", { name: `Download ${kind}` }).click();
   const file = await coming;
-  return { name: file.suggestedFilename(), text: await fs.readFile(await file.path(), "utf8") };
+  const bytes = await fs.readFile(await file.path());
+  return { name: file.suggestedFilename(), bytes, text: bytes.toString() };
 }
 
 const HOSTILE = "SELECT * FROM (VALUES ('=1+1', -5.50::numeric, NULL::text), ('+49 30', 9007199254740993, ''), ('@x', 1, 'a,b'), ('-a', 2, 'say \"hi\"'), (E'\\ttab', 3, E'two\\nlines'), ('-7', 4, 'ü')) AS v(word, amount, note)";
@@ -48,8 +49,8 @@ test("the rows can be copied into a spreadsheet", async (t) => {
 
 for (const [shape, name, marks, count, sql] of [
   ["moments", "revenue by month", "circle", 4, "SELECT * FROM (VALUES ('2025-01-01'::date, 10.5), ('2025-02-01', NULL), ('2025-03-01', 30), ('2025-04-01', 20), ('2025-05-01', 25)) AS v(month, revenue)"],
-  ["categories", "orders by status", "rect", 3, "SELECT * FROM (VALUES ('new', 10), ('sent', -3), ('paid', 30)) AS v(status, orders)"],
-  ["shares", "share by country", "rect", 6, "SELECT * FROM (VALUES ('DE', 50.5), ('FR', 29.5), ('IT', 20)) AS v(country, share)"],
+  ["categories", "orders by status", "rect:not(.ground)", 3, "SELECT * FROM (VALUES ('new', 10), ('sent', -3), ('paid', 30)) AS v(status, orders)"],
+  ["shares", "share by country", "rect:not(.ground)", 6, "SELECT * FROM (VALUES ('DE', 50.5), ('FR', 29.5), ('IT', 20)) AS v(country, share)"],
 ]) {
   test(`a chart is drawn of ${shape}, with the table one key away`, async (t) => {
     const chat = await shows(t, sql);
@@ -66,8 +67,23 @@ for (const [shape, name, marks, count, sql] of [
     const { name: file, text } = await download(chat, "SVG");
     assert.equal(file, "db-chat.svg");
     assert.match(text, /^<svg xmlns="http:\/\/www\.w3\.org\/2000\/svg"[^]*fill="rgb/, "it looks the same elsewhere");
+    const picture = await download(chat, "PNG");
+    assert.equal(picture.name, "db-chat.png");
+    assert.equal(picture.bytes.toString("latin1", 1, 4), "PNG");
+    const width = Number(await chart.getAttribute("width"));
+    assert.equal(picture.bytes.readUInt32BE(16), 2 * width, "sharp on dense screens");
   });
 }
+
+test("labels under a time axis stay apart, however close its times are", async (t) => {
+  const chat = await shows(t, "SELECT * FROM (VALUES ('2025-01-01 08:00'::timestamp, 1), ('2025-01-01 08:05', 2), ('2025-01-01 08:07', 3), ('2025-06-01 10:00', 4), ('2025-12-30 23:00', 5), ('2025-12-31 10:00', 6)) AS v(moment, amount)");
+  const labels = chat.last.getByRole("img").locator("text[y='246']");
+  const boxes = await labels.evaluateAll((nodes) => nodes.map((node) => node.getBoundingClientRect()).map(({ left, right }) => ({ left, right })));
+  assert.ok(boxes.length >= 3);
+  boxes.slice(1).forEach(({ left }, at) => assert.ok(left > boxes[at].right, JSON.stringify(boxes)));
+  const frame = await chat.last.getByRole("img").boundingBox();
+  assert.ok(boxes.every(({ left, right }) => left >= frame.x && right <= frame.x + frame.width));
+});
 
 test("every axis begins at zero", async (t) => {
   const chat = await shows(t, "SELECT * FROM (VALUES ('2025-01-01'::date, 1001), ('2025-02-01', 1002)) AS v(day, price)");

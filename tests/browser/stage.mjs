@@ -5,11 +5,13 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
+import { createHash } from "node:crypto";
 import http from "node:http";
 import { after } from "node:test";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 import { FakeProvider } from "./provider.mjs";
+import { Site } from "./site.mjs";
 
 const HERE = new URL(".", import.meta.url);
 const BINARY = process.env.DB_CHAT_BINARY ?? fileURLToPath(new URL("../../target/debug/db-chat", HERE));
@@ -18,6 +20,10 @@ const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const START_TIMEOUT_MS = 180_000;
 /** The deadline of every wait for something to be seen. */
 const SEEN_TIMEOUT_MS = 20_000;
+
+/** What `guarded` wants to see. */
+export const API_KEY = "a-key-of-the-tests-with-enough-letters";
+export const JWT_SECRET = "a-secret-of-the-tests-with-enough-letters";
 
 export const provider = new FakeProvider();
 await provider.start();
@@ -33,17 +39,32 @@ hostPage.listen(0, "127.0.0.1");
 await once(hostPage, "listening");
 export const hostUrl = `http://127.0.0.1:${hostPage.address().port}/`;
 
-export const [withModel, offline] = await Promise.all([
+/** A site with a login of its own in front of `guarded`; the same under a name that is on nobody's list. */
+export const site = await Site.start();
+export const stranger = await Site.start();
+
+/** The settings of a server that asks `provider`. */
+export const MODEL = {
+  LLM_PROVIDER: "openai",
+  OPENAI_API_KEY: "test-key",
+  OPENAI_MODEL: "fake-model",
+  OPENAI_BASE_URL: provider.baseUrl,
+  // One retry is enough to be seen, and keeps the test of a provider that is down short.
+  DB_CHAT_LLM_RETRIES_MAX: "1",
+};
+
+export const [withModel, offline, guarded] = await Promise.all([
   startServer({
-    LLM_PROVIDER: "openai",
-    OPENAI_API_KEY: "test-key",
-    OPENAI_MODEL: "fake-model",
-    OPENAI_BASE_URL: provider.baseUrl,
+    ...MODEL,
     DB_CHAT_ALLOWED_ORIGINS: new URL(hostUrl).origin,
-    // One retry is enough to be seen, and keeps the test of a provider that is down short.
-    DB_CHAT_LLM_RETRIES_MAX: "1",
   }),
-  startServer({ LLM_PROVIDER: "offline" }),
+  startServer({ LLM_PROVIDER: "offline", DB_CHAT_ALLOWED_ORIGINS: site.origin }),
+  startServer({
+    LLM_PROVIDER: "offline",
+    DB_CHAT_API_KEYS: `shop:${createHash("sha256").update(API_KEY).digest("hex")}`,
+    DB_CHAT_JWT_SECRET: JWT_SECRET,
+    DB_CHAT_ALLOWED_ORIGINS: site.origin,
+  }),
 ]);
 
 const browser = await chromium.launch({
@@ -56,11 +77,13 @@ after(async () => {
   provider.stop();
   hostPage.close();
   hostPage.closeAllConnections();
-  await Promise.all([withModel.stop(), offline.stop()]);
+  site.stop();
+  stranger.stop();
+  await Promise.all([withModel.stop(), offline.stop(), guarded.stop()]);
 });
 
 /** Starts `db-chat demo` on a free port and waits for the address that it prints. */
-async function startServer(settings) {
+export async function startServer(settings) {
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(OPENAI|ANTHROPIC|LLM|REDIS|DATABASE|DB_CHAT|CONVERSATION)_/.test(name)));
   const child = spawn(BINARY, ["demo", "--bind", "127.0.0.1:0"], { env: { ...inherited, ...settings }, stdio: ["ignore", "pipe", "pipe"] });
   let said = "";
@@ -80,9 +103,9 @@ async function startServer(settings) {
     child.on("error", reject);
     child.on("exit", (code) => reject(new Error(`db-chat demo ended with ${code}:\n${said}`)));
   });
-  const stop = async () => {
-    if (child.exitCode !== null) return;
-    child.kill("SIGTERM");
+  const stop = async (signal = "SIGTERM") => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill(signal);
     await once(child, "exit");
   };
   return { url, stop };
@@ -173,7 +196,7 @@ export function staticFile(name) {
   return fs.readFileSync(new URL(`../../static/${name}`, HERE), "utf8");
 }
 
-/** Runs in the page: keeps the length of the longest task from now on. Reported, not judged: it depends on the machine. */
+/** Runs in the page: keeps the length of the longest task from now on. Browsers count no task under 50 ms as long. */
 export function watchLongTasks() {
   window.longest = 0;
   new PerformanceObserver((list) => list.getEntries().forEach((entry) => (window.longest = Math.max(window.longest, entry.duration)))).observe({ type: "longtask" });

@@ -82,6 +82,32 @@ test("1,000 rows of 50 columns come quickly, and any of them can be reached", as
   t.diagnostic(`longest task: ${await chat.page.evaluate(() => window.longest)} ms`);
 });
 
+test("1,000 rows of 20 columns keep the page as responsive as 50 rows do, and columns their widths", async (t) => {
+  const columns = Array.from({ length: 20 }, (_, at) => `(id * ${at + 1})::bigint AS c${at}`).join(", ");
+  const chat = await open(t);
+  const longest = async (rows) => {
+    provider.script(`SELECT ${columns} FROM orders ORDER BY id LIMIT ${rows}`, "Many.");
+    await chat.page.evaluate(watchLongTasks);
+    await chat.ask(`${rows} rows`);
+    await chat.table.waitFor();
+    return chat.page.evaluate(() => window.longest);
+  };
+  const [few, many] = [await longest(50), await longest(1000)];
+  const frame = chat.last.getByRole("group", { name: "Result" });
+  const widths = () => chat.table.getByRole("columnheader").evaluateAll((heads) => heads.map((head) => head.offsetWidth));
+  const scrolledTo = async (row, part) => {
+    await frame.evaluate((node, share) => (node.scrollTop = share * node.scrollHeight), part);
+    await chat.table.locator(`tr[aria-rowindex='${row}']`).waitFor();
+  };
+  await chat.page.evaluate(watchLongTasks);
+  await scrolledTo(1001, 1);
+  const wide = await widths();
+  await scrolledTo(2, 0);
+  t.diagnostic(`longest task with 50 rows: ${few} ms, 1,000 rows: ${many} ms, scrolling them: ${await chat.page.evaluate(() => window.longest)} ms`);
+  assert.deepEqual(await widths(), wide);
+  assert.ok(many <= 10 * Math.max(50, few), `${few} ms, ${many} ms`);
+});
+
 test("a cut result is said to be cut, and all of what came can be scrolled through", async (t) => {
   const chat = await shows(t, "SELECT id, status FROM orders ORDER BY id");
   await chat.last.getByText("First 1,000 rows shown; the whole result is larger.", { exact: true }).waitFor();

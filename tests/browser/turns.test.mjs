@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { open, provider, withModel } from "./stage.mjs";
+import { Gate } from "./provider.mjs";
 
 const SQL = "SELECT count(*) AS n FROM orders";
 const SOCKET = /\/ws\/db_chat\/query\//;
@@ -153,6 +154,26 @@ test("an answer that was on its way when the page was reloaded is taken up again
   await chat.last.getByText("The whole.").waitFor();
   await chat.last.getByRole("heading", { name: "How many?" }).waitFor();
   assert.deepEqual(received.at(-1), { type: "resume", request_id: received[0].request_id, after: 0 });
+});
+
+test("after a reload a question back can still be answered, and a stopped answer is still stopped", async (t) => {
+  const chat = await open(t);
+  const gate = new Gate();
+  provider.script(SQL, ["Half an ans", gate, "wer"], "CLARIFY: Which year?\n- 2025\n- 2026", SQL, "Some.");
+  await chat.type("How many orders?");
+  await chat.last.getByText("Half an ans").waitFor();
+  await chat.stop.click();
+  await chat.last.getByText("Stopped.").waitFor();
+  await chat.ask("How many in the year?");
+  await chat.last.getByRole("button", { name: "2025" }).waitFor();
+  await chat.page.reload();
+  const stopped = chat.turns.first();
+  await stopped.getByText("Half an ans").waitFor();
+  await stopped.getByText("Stopped.").waitFor();
+  await stopped.getByRole("button", { name: "Ask again" }).waitFor();
+  await chat.last.getByRole("button", { name: "2025" }).click();
+  await chat.last.getByText("Some.").waitFor();
+  assert.equal(await chat.page.getByRole("button", { name: "2026" }).count(), 0, "options of an older turn are gone");
 });
 
 test("a lost turn that was finished all the same comes from the history", async (t) => {

@@ -204,7 +204,7 @@ async fn handshakes_that_are_none_are_refused() {
         ),
         (
             "Upgrade: websocket\r\nSec-WebSocket-Version: 8\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
-            400,
+            426,
         ),
         ("", 426),
     ] {

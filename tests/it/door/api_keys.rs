@@ -1,6 +1,7 @@
 //! API keys, over REST and over the socket.
 
 use db_chat::app::{Application, BuildError, Services};
+use db_chat::telemetry::metrics::Metrics;
 use reqwest::Method;
 
 use super::{add_key, knock, outcome, refused};
@@ -169,6 +170,7 @@ async fn a_server_that_others_reach_refuses_to_let_everybody_in() {
             audit: None,
             background: db_chat::pipeline::background::Background::default(),
             feedback: None,
+            metrics: Metrics::default(),
         };
         Application::assemble(&config, services)
     };

@@ -19,6 +19,7 @@ use db_chat::domain::usage::TokenUsage;
 use db_chat::llm::{
     FinishReason, LlmDelta, LlmError, LlmMessage, LlmProvider, LlmRequest, LlmRole, LlmStream,
 };
+use db_chat::telemetry::metrics::Metrics;
 use futures_util::StreamExt;
 use secrecy::SecretString;
 
@@ -97,7 +98,9 @@ fn connect(dialect: Dialect, fake: &FakeProvider) -> Arc<dyn LlmProvider> {
 }
 
 fn connect_with(config: &LlmConfig, limits: &Limits) -> Arc<dyn LlmProvider> {
-    db_chat::llm::connect(config, limits).unwrap().unwrap()
+    db_chat::llm::connect(config, limits, &Metrics::default())
+        .unwrap()
+        .unwrap()
 }
 
 fn request() -> LlmRequest {

@@ -3,6 +3,7 @@
 use db_chat::config::{Limits, ProviderKind};
 use db_chat::llm::error::AnsweredKind;
 use db_chat::llm::{LlmError, LlmSetupError};
+use db_chat::telemetry::metrics::Metrics;
 use secrecy::SecretString;
 use serde_json::json;
 
@@ -251,10 +252,16 @@ fn offline_needs_no_provider_and_a_missing_anthropic_key_is_named() {
     let limits = Limits::default();
     let mut config = config(Dialect::Anthropic, "");
     config.provider = ProviderKind::Offline;
-    assert!(db_chat::llm::connect(&config, &limits).unwrap().is_none());
+    assert!(
+        db_chat::llm::connect(&config, &limits, &Metrics::default())
+            .unwrap()
+            .is_none()
+    );
     config.provider = ProviderKind::Anthropic;
     config.anthropic.api_key = None;
-    let error = db_chat::llm::connect(&config, &limits).err().unwrap();
+    let error = db_chat::llm::connect(&config, &limits, &Metrics::default())
+        .err()
+        .unwrap();
     assert!(
         matches!(
             error,
@@ -271,7 +278,7 @@ fn settings_that_cannot_work_are_named_without_their_values() {
     let check = |change: fn(&mut db_chat::config::ProviderConfig), setting: &str| {
         let mut config = config(Dialect::Chat, "http://localhost");
         change(&mut config.openai);
-        let error = db_chat::llm::connect(&config, &Limits::default())
+        let error = db_chat::llm::connect(&config, &Limits::default(), &Metrics::default())
             .err()
             .unwrap()
             .to_string();

@@ -260,3 +260,20 @@ async fn assert_all_expire(redis: &RedisServer) {
         assert_ne!(left, -1, "{key}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_the_end_already_is_told_the_same_end_on_the_other_instance() {
+    let redis = RedisServer::start().await;
+    let mut one = Instance::start(redis.address()).await;
+    let two = Instance::start(redis.address()).await;
+    let (mut asker, mut other) = (one.server.connect().await, two.server.connect().await);
+    asker.ask("q", Some(CONVERSATION)).await;
+    let turn = one.playbook.next().await;
+    say(&turn, "a").await;
+    turn.answer("a").await;
+    let last = asker.frames_of("q").await.pop().expect("a final frame");
+    for after in [1, 2, 3, u64::MAX] {
+        resume(&mut other, "q", after).await;
+        assert_eq!(other.frame().await, last, "{after}");
+    }
+}

@@ -18,6 +18,9 @@ pub(crate) async fn exchange(address: SocketAddr, request: &[u8]) -> String {
     String::from_utf8_lossy(&response).into_owned()
 }
 
+/// The one of RFC 6455's own examples.
+const MASK: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
+
 /// A WebSocket of which every byte is ours.
 pub(crate) struct RawSocket {
     stream: TcpStream,
@@ -43,7 +46,7 @@ impl RawSocket {
         Self { stream }
     }
 
-    /// A frame with a mask of zeros; `first` holds the flags and the opcode.
+    /// A masked frame; `first` holds the flags and the opcode.
     pub(crate) fn encode(first: u8, payload: &[u8]) -> Vec<u8> {
         let mut bytes = vec![first];
         match u16::try_from(payload.len()) {
@@ -57,8 +60,13 @@ impl RawSocket {
                 bytes.extend((payload.len() as u64).to_be_bytes());
             }
         }
-        bytes.extend([0; 4]);
-        bytes.extend(payload);
+        bytes.extend(MASK);
+        bytes.extend(
+            payload
+                .iter()
+                .zip(MASK.iter().cycle())
+                .map(|(byte, mask)| byte ^ mask),
+        );
         bytes
     }
 
@@ -96,17 +104,43 @@ impl RawSocket {
         }
     }
 
+    /// The server ends the connection, without another frame.
+    pub(crate) async fn ends(&mut self) {
+        assert_eq!(self.next_frame().await, None);
+    }
+
+    /// The next text frame as JSON; frames of other kinds are left out.
+    pub(crate) async fn json(&mut self) -> serde_json::Value {
+        loop {
+            let (opcode, payload) = self.frame().await;
+            if opcode == 0x1 {
+                return serde_json::from_slice(&payload).expect("JSON");
+            }
+        }
+    }
+
+    /// The next frame: its first two bytes as they are, and the payload.
+    pub(crate) async fn raw_frame(&mut self) -> (u8, u8, Vec<u8>) {
+        self.next_raw_frame().await.expect("a frame")
+    }
+
     async fn next_frame(&mut self) -> Option<(u8, Vec<u8>)> {
+        let (first, _, payload) = self.next_raw_frame().await?;
+        Some((first & 0x0F, payload))
+    }
+
+    async fn next_raw_frame(&mut self) -> Option<(u8, u8, Vec<u8>)> {
         let read = async {
             let first = self.stream.read_u8().await?;
-            let length = match self.stream.read_u8().await? {
+            let second = self.stream.read_u8().await?;
+            let length = match second & 0x7F {
                 126 => u64::from(self.stream.read_u16().await?),
                 127 => self.stream.read_u64().await?,
                 length => u64::from(length),
             };
             let mut payload = vec![0; usize::try_from(length).expect("it fits")];
             self.stream.read_exact(&mut payload).await?;
-            Ok::<_, std::io::Error>((first & 0x0F, payload))
+            Ok::<_, std::io::Error>((first, second, payload))
         };
         tokio::time::timeout(PATIENCE, read)
             .await

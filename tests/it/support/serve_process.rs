@@ -1,5 +1,6 @@
 //! `db-chat serve` as a process of its own, for what belongs to a whole process: its memory and its trust in certificates.
 
+use std::fs::File;
 use std::net::SocketAddr;
 use std::process::Stdio;
 
@@ -11,19 +12,23 @@ use tokio::process::{Child, Command};
 
 use super::turns::PATIENCE;
 
+/// The name of the file that it logs to.
+const LOG: &str = "log";
+
 /// The process; it is killed when this is dropped.
 pub(crate) struct ServeProcess {
     /// Where it listens.
     pub(crate) address: SocketAddr,
     process: Child,
-    /// Empty, so that no settings file is found there.
-    _directory: TempDir,
+    /// Holds the log and nothing else, so that no settings file is found there.
+    directory: TempDir,
 }
 
 impl ServeProcess {
     /// Starts it on a free port with nothing in its environment but these variables.
     pub(crate) async fn start(variables: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
+        let log = File::create(directory.path().join(LOG)).expect("a file");
         let mut process = Command::new(env!("CARGO_BIN_EXE_db-chat"))
             .args(["serve", "--bind", "127.0.0.1:0"])
             .current_dir(directory.path())
@@ -31,7 +36,7 @@ impl ServeProcess {
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(log)
             .kill_on_drop(true)
             .spawn()
             .expect("a process");
@@ -45,7 +50,7 @@ impl ServeProcess {
         Self {
             address,
             process,
-            _directory: directory,
+            directory,
         }
     }
 
@@ -61,6 +66,11 @@ impl ServeProcess {
         kill(id, Signal::SIGTERM).expect("a process");
         let status = tokio::time::timeout(PATIENCE, self.process.wait()).await;
         assert!(status.expect("an end in time").expect("a status").success());
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join(LOG)).expect("the log")
     }
 
     /// The most memory that it has ever held at once, in bytes, as Linux counts it.

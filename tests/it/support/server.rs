@@ -10,6 +10,7 @@ use db_chat::domain::schema::{ForeignNames, Snapshot};
 use db_chat::http::{Check, SchemaSource};
 use db_chat::pipeline::background::Background;
 use db_chat::redis::RedisConnection;
+use db_chat::telemetry::metrics::Metrics;
 use db_chat::turns::RunTurn;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -61,6 +62,7 @@ impl TestServer {
             audit: None,
             background: Background::default(),
             feedback: None,
+            metrics: Metrics::default(),
         };
         let application = Application::assemble(&config, services).expect("a server");
         Self::run(application, store)

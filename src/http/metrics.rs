@@ -1,0 +1,22 @@
+//! `GET /metrics`: the process's own numbers, for Prometheus. Probes come by address and without credentials, as to `/healthz`;
+//! there is no question, row or name of anybody in it.
+
+use actix_web::{HttpResponse, web};
+
+use crate::wire::errors::{WireError, chain};
+
+use super::Doors;
+use super::problem::HttpError;
+
+/// The text format of OpenMetrics 1.0, section 4.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// All series as they stand.
+pub(super) async fn metrics(doors: web::Data<Doors>) -> Result<HttpResponse, HttpError> {
+    let text = doors.connections.metrics.encode().map_err(|error| {
+        tracing::error!(error = %chain(&error), "metrics cannot be written");
+        WireError::internal()
+    })?;
+    let response = HttpResponse::Ok().content_type(OPEN_METRICS).body(text);
+    std::future::ready(Ok(response)).await
+}
