@@ -74,7 +74,7 @@ impl Layers {
         };
         for (name, value) in flatten(&table) {
             if !self.values.contains_key(&name) {
-                let problem = self.unknown(&name);
+                let problem = self.unknown(&name, file_key);
                 self.fault(&file_key(&name), source.clone(), problem);
             } else if let Some(text) = scalar(value) {
                 self.set(&name, text, source.clone());
@@ -93,7 +93,7 @@ impl Layers {
             if self.values.contains_key(&name) {
                 self.set(&name, text, Source::Environment);
             } else if name.starts_with(LIMIT_PREFIX) && !FOREIGN_NAMES.contains(&name.as_str()) {
-                let problem = self.unknown(&name);
+                let problem = self.unknown(&name, str::to_owned);
                 self.notices
                     .push(format!("{name} (environment): {problem}"));
             }
@@ -109,7 +109,7 @@ impl Layers {
         } else if self.values.contains_key(&limit) {
             self.set(&limit, text, Source::Flag);
         } else {
-            let problem = self.unknown(&name);
+            let problem = self.unknown(&name, str::to_owned);
             self.fault(&name, Source::Flag, problem);
         }
     }
@@ -146,15 +146,21 @@ impl Layers {
         });
     }
 
-    fn unknown(&self, name: &str) -> String {
+    /// `spelled` writes the nearest setting as it is written where the unknown one stands.
+    fn unknown(&self, name: &str, spelled: impl Fn(&str) -> String) -> String {
+        // A limit may be named without its prefix.
+        let likeness = |known: &str| {
+            let short = known.strip_prefix(LIMIT_PREFIX).unwrap_or(known);
+            strsim::jaro_winkler(known, name).max(strsim::jaro_winkler(short, name))
+        };
         let nearest = self
             .values
             .keys()
-            .map(|known| (strsim::jaro_winkler(known, name), known))
+            .map(|known| (likeness(known), known))
             .max_by(|a, b| a.0.total_cmp(&b.0));
         match nearest {
             Some((likeness, known)) if likeness > 0.75 => {
-                format!("is not a setting; did you mean {}?", file_key(known))
+                format!("is not a setting; did you mean {}?", spelled(known))
             }
             _ => "is not a setting; README.md lists them all".to_owned(),
         }

@@ -408,7 +408,7 @@ pub(super) mod tests {
         let config = check("", &[("DB_CHAT_BND", "x"), ("PATH", "y")], &[]).expect("valid");
         assert_eq!(
             config.notices,
-            ["DB_CHAT_BND (environment): is not a setting; did you mean db_chat_bind?"]
+            ["DB_CHAT_BND (environment): is not a setting; did you mean DB_CHAT_BIND?"]
         );
     }
 

@@ -3,6 +3,7 @@
 
 pub mod answer;
 pub mod cells;
+mod codes;
 pub mod errors;
 pub mod feedback;
 pub mod frames;
