@@ -42,6 +42,8 @@ pub(crate) async fn run(arguments: &[String]) {
             .app_data(web::Data::new(upstream))
             .route(client::PATH, web::get().to(upgrade))
     })
+    // As db-chat does it.
+    .tcp_nodelay(true)
     .disable_signals()
     .listen(listener)
     .unwrap()

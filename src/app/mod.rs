@@ -192,6 +192,9 @@ impl Application {
         .on_connect(move |connection, _| bound_writes(connection, write_timeout_ms))
         .client_request_timeout(Duration::from_millis(config.limits.head_timeout_ms))
         .keep_alive(Duration::from_millis(config.limits.keep_alive_timeout_ms))
+        // Without it the kernel holds a small frame back until the client has acknowledged the one before it, which clients put
+        // off for 40 ms; the first token follows close upon frames of other kinds.
+        .tcp_nodelay(true)
         // A client that closes its side has gone; its question is stopped.
         .h1_allow_half_closed(false)
         .shutdown_timeout(shutdown::WORKERS_SECONDS)
