@@ -92,13 +92,6 @@ SELECT loans FROM (SELECT 1 AS loans) books
 
 SELECT peek FROM generate_series(1, 3) AS peek
 
--- The values of an enum, of which a column may be read.
-SELECT unnest(enum_range(NULL::member_kind)) AS kind
-
-SELECT k, count(m.id) FROM unnest(enum_range('child'::member_kind, NULL)) AS e(k) LEFT JOIN members m ON m.kind = k GROUP BY 1
-
-SELECT enum_first(kind), enum_last(kind) FROM members LIMIT 1
-
 SELECT title FROM books WHERE abs(hashtext(title)) % 10 = 0
 
 -- Grouping, windows, ordered-set aggregates.

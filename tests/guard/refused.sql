@@ -197,6 +197,10 @@ SELECT (m).card_number FROM members m
 
 -- refused: function_not_allowed
 
+SELECT unnest(enum_range(NULL::member_kind)) AS kind
+
+SELECT enum_first(kind), enum_last(kind) FROM members LIMIT 1
+
 SELECT peek()
 
 SELECT public.peek()
