@@ -4,18 +4,15 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::{
     AArrayExpr, AConst, AIndices, AIndirection, BoolExpr, BooleanTest, CaseExpr, CaseWhen,
     CoalesceExpr, CollateClause, ColumnRef, GroupingFunc, MinMaxExpr, MinMaxOp, Node, NullTest,
-    RowExpr, SqlValueFunction, SqlValueFunctionOp, SubLink, SubLinkType, TypeCast, a_const,
+    RowExpr, SqlValueFunction, SqlValueFunctionOp, SubLink, SubLinkType, a_const,
 };
 
-use super::checker::{
-    Checker, OutputName, Value, expect_empty, not_supported, text_node, text_of, texts_of,
-};
+use super::checker::{Checker, OutputName, Value, expect_empty, not_supported, text_node, text_of};
 use super::columns::FIELD_OF_A_VALUE;
 use super::query::faulty;
 use super::rejection::{Checked, Rejection, RejectionCode};
 use super::scope::ValueType;
 use super::size::{self, Size};
-use super::types::TargetType;
 
 impl Checker<'_> {
     /// Reads an expression.
@@ -241,35 +238,6 @@ impl Checker<'_> {
         Ok(Value::default())
     }
 
-    fn cast(&mut self, cast: &mut TypeCast) -> Checked<Value> {
-        let TypeCast {
-            arg,
-            type_name,
-            location: _,
-        } = cast;
-        let (Some(argument), Some(type_name)) = (arg, type_name) else {
-            return Err(not_supported("A cast without a type"));
-        };
-        let last_name = texts_of(&type_name.names)
-            .and_then(|names| names.last().map(|name| (*name).to_owned()))
-            .unwrap_or_default();
-        let target = self.type_name(type_name)?;
-        self.literal_conversion(argument, &target)?;
-        spell_out_boolean(argument, &target);
-        let value = self.expression(argument)?;
-        let value = self.conversion(value, &target)?;
-        if value.name.strength <= 1 {
-            return Ok(Value {
-                name: OutputName {
-                    strength: 1,
-                    text: last_name.into(),
-                },
-                ..value
-            });
-        }
-        Ok(value)
-    }
-
     fn case(&mut self, case: &mut CaseExpr) -> Checked<Value> {
         let CaseExpr {
             xpr,
@@ -476,22 +444,6 @@ fn row_and_field(indirection: &AIndirection) -> Option<ColumnRef> {
         fields: vec![row_name.clone(), field.clone()],
         location: row.location,
     })
-}
-
-/// The deparser writes `'t'::boolean` as `true`, which is another tree; `'true'::boolean` it leaves alone.
-fn spell_out_boolean(argument: &mut Node, target: &TargetType) {
-    if target.schema != "pg_catalog" || target.name != "bool" || target.is_array {
-        return;
-    }
-    if let Some(NodeEnum::AConst(constant)) = argument.node.as_mut()
-        && let Some(a_const::Val::Sval(text)) = constant.val.as_mut()
-    {
-        match text.sval.as_str() {
-            "t" => text.sval = "true".to_owned(),
-            "f" => text.sval = "false".to_owned(),
-            _ => {}
-        }
-    }
 }
 
 /// Values of which each can be the result.

@@ -5,6 +5,7 @@
 
 mod builtins;
 mod calls;
+mod casts;
 mod checker;
 mod columns;
 mod comparisons;

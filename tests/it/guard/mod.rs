@@ -3,6 +3,7 @@
 mod builtins;
 mod command;
 mod corpus;
+mod fragments;
 mod mutants;
 mod mutations;
 mod stack;
