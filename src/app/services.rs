@@ -284,7 +284,10 @@ async fn warm_up(catalog: &CatalogCache) {
     match tokio::time::timeout(WARM_UP_TIMEOUT, catalog.snapshot()).await {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => {
-            tracing::warn!(error = chain(&error), "the database cannot be used yet");
+            tracing::warn!(
+                error = chain(&error),
+                "the database cannot be used yet: `db-chat doctor` says what to look at"
+            );
         }
         Err(_) => tracing::warn!(timeout = ?WARM_UP_TIMEOUT, "the database has not answered yet"),
     }

@@ -18,6 +18,7 @@ use crate::domain::ids::RequestId;
 use crate::pipeline::Turn;
 use crate::protocol::client_frame::QueryFrame;
 use crate::protocol::server_frame::ServerFrame;
+use crate::wire::errors::http_status;
 use crate::wire::frames::FrameMaker;
 use crate::wire::questions::{self, AcceptedQuestion};
 
@@ -125,6 +126,10 @@ fn print(args: &AskArgs, last: &ServerFrame) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::from(u8::from(answer.error.is_some())))
         }
         ServerFrame::Failure { .. } if args.json => Ok(ExitCode::FAILURE),
+        // Whoever asks here is the operator: what the page tells its visitors to wait for can be looked into.
+        ServerFrame::Failure { error, .. } if http_status(error.code) >= 500 => Err(
+            anyhow::anyhow!("{} `db-chat doctor` says why.", error.message),
+        ),
         ServerFrame::Failure { error, .. } => Err(anyhow::anyhow!("{}", error.message)),
         ServerFrame::Status { .. }
         | ServerFrame::Sql { .. }

@@ -10,5 +10,6 @@ pub mod posture;
 pub mod read_only;
 mod tls;
 mod types;
+pub mod unreachable;
 
 pub use error::QueryError;

@@ -328,7 +328,8 @@ impl Posture {
     }
 
     fn defaults_finding(&self) -> Option<Finding> {
-        if self.is_read_only_by_default && self.has_statement_timeout {
+        // Nobody should make the server's own superuser read-only because db-chat was tried with it.
+        if self.is_superuser || self.is_read_only_by_default && self.has_statement_timeout {
             return None;
         }
         let role = identifier(&self.role);
