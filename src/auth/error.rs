@@ -14,6 +14,9 @@ pub enum AuthError {
     /// The token was valid until its time was over.
     #[error("the token has expired")]
     Expired,
+    /// Tenants are kept apart, and the credential names none that can be.
+    #[error("the credential names no tenant")]
+    NoTenant,
     /// The issuer's keys cannot be had.
     #[error("the keys of the tokens' issuer cannot be fetched")]
     KeysUnavailable {

@@ -32,6 +32,8 @@ pub enum Credential {
 pub struct Authenticator {
     api_keys: ApiKeys,
     tokens: Option<TokenVerifier>,
+    /// Whether only members of a tenant may come in; keys belong to none.
+    needs_tenant: bool,
 }
 
 impl Authenticator {
@@ -45,22 +47,32 @@ impl Authenticator {
             tokens: config
                 .jwt
                 .as_ref()
-                .map(|jwt| TokenVerifier::new(jwt, limits))
+                .map(|jwt| TokenVerifier::new(jwt, config.tenants.as_ref(), limits))
                 .transpose()?,
+            needs_tenant: config.tenants.is_some(),
         })
     }
 
     /// Whether credentials are needed: where none are configured, everybody comes in unnamed.
     #[must_use]
     pub fn is_required(&self) -> bool {
-        !self.api_keys.is_empty() || self.tokens.is_some()
+        !self.api_keys.is_empty() || self.tokens.is_some() || self.needs_tenant
     }
 
     /// Whom a credential proves.
     ///
     /// # Errors
-    /// Nobody: it is not valid, not valid any more, or cannot be checked at present.
+    /// Nobody: it is not valid, not valid any more, or cannot be checked at present; or somebody of no tenant, where only members
+    /// of one may come in.
     pub async fn authenticate(&self, credential: &Credential) -> Result<Principal, AuthError> {
+        let principal = self.prove(credential).await?;
+        if self.needs_tenant && principal.tenant().is_none() {
+            return Err(AuthError::NoTenant);
+        }
+        Ok(principal)
+    }
+
+    async fn prove(&self, credential: &Credential) -> Result<Principal, AuthError> {
         let (text, tokens) = match credential {
             Credential::ApiKey(text) => (text, None),
             Credential::Bearer(text) => (text, self.tokens.as_ref()),

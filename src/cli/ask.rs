@@ -31,6 +31,9 @@ use crate::wire::questions::{self, AcceptedQuestion};
 pub(super) struct AskArgs {
     /// The question, in plain English
     question: String,
+    /// Whose rows are asked, where DB_CHAT_TENANT_SETTING keeps tenants apart
+    #[arg(long, value_name = "TENANT")]
+    tenant: Option<String>,
     /// Print the final frame as JSON
     #[arg(long, conflicts_with = "sql_only")]
     json: bool,
@@ -54,7 +57,8 @@ pub(super) async fn run(args: AskArgs, config: Config) -> anyhow::Result<ExitCod
 }
 
 async fn ask(args: &AskArgs, config: &Config) -> anyhow::Result<ExitCode> {
-    let accepted = accept(&args.question, config)?;
+    let caller = caller(args.tenant.as_deref(), config)?;
+    let accepted = accept(&args.question, &caller, config)?;
     let services = Services::connect(config).await?;
     let tasks = TaskTracker::new();
     let cancel = shutdown::on_signal(&tasks)?;
@@ -77,8 +81,28 @@ async fn ask(args: &AskArgs, config: &Config) -> anyhow::Result<ExitCode> {
     print(args, &last)
 }
 
+/// Whoever sits at this machine, who may speak for any tenant and must say for which.
+pub(super) fn caller(tenant: Option<&str>, config: &Config) -> anyhow::Result<Caller> {
+    let mut caller = Caller::local();
+    match (tenant, &config.auth.tenants) {
+        (Some(tenant), Some(_)) => caller.principal = caller.principal.in_tenant(tenant),
+        (None, None) => {}
+        (None, Some(_)) => anyhow::bail!(
+            "DB_CHAT_TENANT_SETTING keeps tenants apart: say whose rows to ask with --tenant"
+        ),
+        (Some(_), None) => anyhow::bail!(
+            "--tenant means nothing without DB_CHAT_TENANT_SETTING and DB_CHAT_JWT_TENANT_CLAIM"
+        ),
+    }
+    Ok(caller)
+}
+
 /// A question from a shell, through the same checks as at the doors, in a conversation of its own.
-pub(super) fn accept(question: &str, config: &Config) -> anyhow::Result<AcceptedQuestion> {
+pub(super) fn accept(
+    question: &str,
+    caller: &Caller,
+    config: &Config,
+) -> anyhow::Result<AcceptedQuestion> {
     let frame = QueryFrame {
         query: Some(question.to_owned()),
         conversation_id: None,
@@ -86,7 +110,7 @@ pub(super) fn accept(question: &str, config: &Config) -> anyhow::Result<Accepted
         stream: false,
     };
     let chars_max = config.limits.question_chars_max;
-    questions::accept(frame, &Caller::local(), RequestId::random, chars_max)
+    questions::accept(frame, caller, RequestId::random, chars_max)
         .map_err(|error| anyhow::anyhow!("{}", error.message))
 }
 

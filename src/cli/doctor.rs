@@ -77,6 +77,11 @@ pub async fn run(
     match look(&pool, &catalog).await {
         Ok((posture, snapshot)) => {
             report.findings = posture.findings(&snapshot);
+            if let Some(tenants) = &config.auth.tenants {
+                let hidden = catalog.without_row_security();
+                let finding = posture.row_security_finding(&hidden, tenants.setting.as_str());
+                report.findings.extend(finding);
+            }
             let detail = format!(
                 "{} as {}, PostgreSQL {}",
                 posture.database, posture.role, posture.server_version

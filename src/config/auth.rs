@@ -6,6 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::layers::Layers;
 use super::load::{boolean, list, number, optional, secret, text};
+use super::tenants::{self, TenantsConfig};
 
 /// Fewest bytes of the secret of HS256 (RFC 7518, section 3.2): a shorter one can be found by trying.
 const SECRET_BYTES_MIN: usize = 32;
@@ -20,6 +21,8 @@ pub struct AuthConfig {
     pub api_keys: Vec<ApiKeyEntry>,
     /// The tokens that are let in; `None`: no tokens.
     pub jwt: Option<JwtConfig>,
+    /// How tenants are kept apart; `None`: whoever comes in sees the rows of all.
+    pub tenants: Option<TenantsConfig>,
     /// Whether to listen beyond this machine although everybody may come in.
     pub allow_unauthenticated: bool,
 }
@@ -82,11 +85,14 @@ impl ApiKeyEntry {
 }
 
 pub(super) fn read(layers: &mut Layers) -> AuthConfig {
-    AuthConfig {
+    let mut auth = AuthConfig {
         api_keys: api_keys(layers),
         jwt: jwt(layers),
+        tenants: None,
         allow_unauthenticated: boolean(layers, "DB_CHAT_ALLOW_UNAUTHENTICATED_ACCESS"),
-    }
+    };
+    auth.tenants = tenants::read(layers, &auth);
+    auth
 }
 
 fn api_keys(layers: &mut Layers) -> Vec<ApiKeyEntry> {

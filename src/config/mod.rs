@@ -8,6 +8,7 @@ mod llm;
 mod load;
 mod prices;
 mod server;
+mod tenants;
 
 use secrecy::SecretString;
 
@@ -19,6 +20,7 @@ pub use llm::{FallbackConfig, LlmConfig, OpenAiApi, ProviderConfig, ProviderKind
 pub use load::{load, resolve};
 pub use prices::ModelPrice;
 pub use server::ServerConfig;
+pub use tenants::{TenantSetting, TenantsConfig};
 
 /// Every setting of db-chat, checked.
 #[derive(Debug, Clone)]

@@ -46,7 +46,7 @@ pub(super) async fn identify(
 /// Whoever sent a request, by the credential in its headers.
 ///
 /// # Errors
-/// 401: credentials are needed, and there are none or others. 503: they cannot be checked.
+/// 401: credentials are needed, and there are none or others. 403: they are of no tenant, and one is needed. 503: they cannot be checked.
 pub(super) async fn caller(request: &HttpRequest, doors: &Doors) -> Result<Caller, HttpError> {
     let principal = if doors.authenticator.is_required() {
         let credential = credential(request.headers())?;
@@ -146,6 +146,11 @@ fn refusal(error: &AuthError) -> HttpError {
             ErrorCode::TokenExpired,
             "The token has expired. Please get a new one.",
         ),
+        AuthError::NoTenant => WireError::new(
+            ErrorCode::TenantMissing,
+            "This login belongs to no tenant, so there is nothing that it may see. Please tell the operator.",
+        )
+        .into(),
         AuthError::KeysUnavailable { source: _ } => WireError::new(
             ErrorCode::AuthenticationUnavailable,
             "Tokens cannot be checked right now. Please try again in a moment.",

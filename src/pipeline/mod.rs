@@ -48,7 +48,7 @@ use self::prompts::Prompts;
 use self::record::TurnRecord;
 use self::stage_span::StageSpan;
 use self::summary::SummaryWork;
-use crate::config::{Limits, ModelPrice};
+use crate::config::{Limits, ModelPrice, TenantSetting};
 use crate::conversations::{ConversationStore, StoreError};
 use crate::domain::conversation::{Conversation, StoredTurn};
 use crate::domain::ids::{ConversationId, RequestId, TurnId};
@@ -100,6 +100,8 @@ pub struct PipelineParts {
     pub audit: Option<AuditLog>,
     /// The code that a client is sent for an outcome, for the audit log. Codes are made above the pipeline.
     pub outcome_code: fn(&Result<Answer, TurnError>) -> Option<&'static str>,
+    /// What tells tenants apart in the database; `None`: nothing has to.
+    pub tenant_setting: Option<TenantSetting>,
     /// Runs the guard.
     pub checker: SqlChecker,
     /// The prompt templates.

@@ -6,6 +6,7 @@ use db_chat::config::Limits;
 use db_chat::guard::policy::Policy;
 use db_chat::postgres::grants::ReaderRole;
 use db_chat::postgres::read_only::{self, ExecutionLimits};
+use db_chat::postgres::row_scope::RowScope;
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
@@ -126,9 +127,15 @@ async fn db_chat_itself_works_as_the_role() {
         "SELECT p.name, count(*) FROM people p JOIN orders o ON o.person = p.id GROUP BY p.name",
     ] {
         let sql = checked(sql, &snapshot);
-        let result = read_only::run(&pool, &sql, &limits, &CancellationToken::new())
-            .await
-            .expect("rows");
+        let result = read_only::run(
+            &pool,
+            &sql,
+            &RowScope::Everybody,
+            &limits,
+            &CancellationToken::new(),
+        )
+        .await
+        .expect("rows");
         assert_eq!(result.rows.len(), 2);
     }
     // The same connection again: resetting it needs no right that was taken away.

@@ -33,5 +33,6 @@ mod shutdown;
 mod socket;
 mod sse;
 mod support;
+mod tenants;
 mod tls;
 mod turns;
