@@ -7,7 +7,7 @@ use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpRequest, web};
 use secrecy::SecretString;
 
-use crate::auth::{AuthError, Credential, TicketError};
+use crate::auth::{AuthError, Credential, Identity, TicketError};
 use crate::domain::caller::Caller;
 use crate::domain::principal::Principal;
 use crate::protocol::error_code::ErrorCode;
@@ -48,7 +48,7 @@ pub(super) async fn identify(
 /// # Errors
 /// 401: credentials are needed, and there are none or others. 503: they cannot be checked.
 pub(super) async fn caller(request: &HttpRequest, doors: &Doors) -> Result<Caller, HttpError> {
-    let principal = if doors.authenticator.is_required() {
+    let identity = if doors.authenticator.is_required() {
         let credential = credential(request.headers())?;
         doors
             .authenticator
@@ -56,9 +56,12 @@ pub(super) async fn caller(request: &HttpRequest, doors: &Doors) -> Result<Calle
             .await
             .map_err(|error| refusal(&error))?
     } else {
-        Principal::anonymous()
+        Identity {
+            principal: Principal::anonymous(),
+            expires_at: None,
+        }
     };
-    Ok(with_address(principal, request, doors))
+    Ok(with_address(identity, request, doors))
 }
 
 /// Whoever opens a socket: by a ticket if there is one, else as everywhere.
@@ -73,14 +76,14 @@ pub(super) async fn socket_caller(
     match ticket {
         Some(Ticket(ticket)) if doors.authenticator.is_required() => {
             let redeemed = doors.tickets.redeem(&ticket).await;
-            let principal = redeemed.map_err(|error| ticket_refusal(&error))?;
-            let principal = principal.ok_or_else(|| {
+            let identity = redeemed.map_err(|error| ticket_refusal(&error))?;
+            let identity = identity.ok_or_else(|| {
                 unauthorized(
                     ErrorCode::InvalidCredentials,
                     "The ticket is not valid: each is good once, for 30 seconds. Please get a new one.",
                 )
             })?;
-            Ok(with_address(principal, request, doors))
+            Ok(with_address(identity, request, doors))
         }
         Some(_) | None => caller(request, doors).await,
     }
@@ -96,13 +99,17 @@ pub(super) fn ticket_refusal(error: &TicketError) -> HttpError {
     .into()
 }
 
-fn with_address(principal: Principal, request: &HttpRequest, doors: &Doors) -> Caller {
+fn with_address(identity: Identity, request: &HttpRequest, doors: &Doors) -> Caller {
     let address = client_address(
         request.peer_addr(),
         request.headers(),
         &doors.trusted_proxies,
     );
-    Caller { principal, address }
+    Caller {
+        principal: identity.principal,
+        address,
+        expires_at: identity.expires_at,
+    }
 }
 
 /// The one credential of a request. Two would leave open whose request it is.

@@ -5,7 +5,7 @@ use actix_web::http::uri::{PathAndQuery, Uri};
 use actix_web::{HttpMessage, HttpResponse, web};
 use secrecy::ExposeSecret;
 
-use crate::auth::TICKET_SECONDS;
+use crate::auth::{Identity, TICKET_SECONDS};
 use crate::domain::caller::Caller;
 use crate::protocol::http_body::TicketBody;
 
@@ -20,9 +20,14 @@ pub(super) async fn issue(
     caller: web::ReqData<Caller>,
     doors: web::Data<Doors>,
 ) -> Result<HttpResponse, HttpError> {
+    let caller = caller.into_inner();
+    let identity = Identity {
+        principal: caller.principal,
+        expires_at: caller.expires_at,
+    };
     let ticket = doors
         .tickets
-        .issue(&caller.principal)
+        .issue(&identity)
         .await
         .map_err(|error| ticket_refusal(&error))?;
     Ok(HttpResponse::Ok().json(TicketBody {

@@ -1,6 +1,7 @@
 //! Who is let in, as whom, and how much they may have.
 
 mod api_keys;
+mod expiry;
 mod hosts;
 mod limits;
 mod ownership;

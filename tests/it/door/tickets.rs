@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use db_chat::auth::Tickets;
+use db_chat::auth::{Identity, Tickets};
 use db_chat::config::{Config, Limits};
 use db_chat::domain::principal::Principal;
 use db_chat::redis::RedisConnection;
@@ -109,7 +109,10 @@ async fn of_many_who_show_one_ticket_at_once_one_gets_in() {
     let connection = RedisConnection::open(&config.conversations, &Limits::default()).await;
     for place in [None, connection.expect("an address")] {
         let tickets = Tickets::new(place, "test:");
-        let ada = Principal::proved("key", "ada");
+        let ada = Identity {
+            principal: Principal::proved("key", "ada"),
+            expires_at: None,
+        };
         let ticket = tickets.issue(&ada).await.expect("a ticket");
         let shown = (0..20).map(|_| tickets.redeem(&ticket));
         let found = futures_util::future::join_all(shown).await;
