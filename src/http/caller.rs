@@ -7,7 +7,7 @@ use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpRequest, web};
 use secrecy::SecretString;
 
-use crate::auth::{AuthError, Credential, Identity, TicketError};
+use crate::auth::{AuthError, Credential, Identity};
 use crate::domain::caller::Caller;
 use crate::domain::principal::Principal;
 use crate::protocol::error_code::ErrorCode;
@@ -90,7 +90,7 @@ pub(super) async fn socket_caller(
 }
 
 /// What a ticket that cannot be kept or looked up means.
-pub(super) fn ticket_refusal(error: &TicketError) -> HttpError {
+pub(super) fn ticket_refusal(error: &dyn std::error::Error) -> HttpError {
     tracing::warn!(error = %crate::wire::errors::chain(error), "tickets cannot be used");
     WireError::new(
         ErrorCode::AuthenticationUnavailable,

@@ -32,7 +32,7 @@ use crate::config::{Limits, ServerConfig};
 use crate::connection::ConnectionContext;
 use crate::conversations::ConversationStore;
 use crate::domain::schema::Snapshot;
-use crate::limits::ConnectionCounts;
+use crate::limits::{ConnectionCounts, MinuteRate};
 use crate::postgres::QueryError;
 use crate::state::FeedbackLog;
 use crate::turns::TurnHub;
@@ -57,6 +57,7 @@ pub struct Doors {
     trusted_proxies: Vec<IpNet>,
     authenticator: Authenticator,
     tickets: Tickets,
+    ticket_rate: MinuteRate,
     websockets_enabled: bool,
     store: Arc<dyn ConversationStore>,
     schema: SchemaSource,
@@ -74,6 +75,8 @@ pub struct DoorParts {
     pub authenticator: Authenticator,
     /// For sockets of browsers.
     pub tickets: Tickets,
+    /// How many of them anybody may have.
+    pub ticket_rate: MinuteRate,
     /// Where conversations live.
     pub store: Arc<dyn ConversationStore>,
     /// The schema as the policy lets it be seen.
@@ -98,6 +101,7 @@ impl Doors {
             trusted_proxies: config.trusted_proxies.clone(),
             authenticator: parts.authenticator,
             tickets: parts.tickets,
+            ticket_rate: parts.ticket_rate,
             websockets_enabled: config.enable_websockets,
             store: parts.store,
             schema: parts.schema,
