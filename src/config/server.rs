@@ -3,9 +3,13 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::layers::Layers;
-use super::load::{boolean, list, text};
+use super::load::{boolean, list, secret, text};
+
+/// Fewest bytes of the token for `/metrics`: a shorter one can be found by trying.
+const METRICS_TOKEN_BYTES_MIN: usize = 16;
 
 /// The HTTP and WebSocket door.
 #[derive(Debug, Clone)]
@@ -20,6 +24,8 @@ pub struct ServerConfig {
     pub allowed_hosts: Vec<String>,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// What opens `/metrics`; `None`: coming from this machine does.
+    pub metrics_token: Option<SecretString>,
 }
 
 pub(super) fn read(layers: &mut Layers) -> ServerConfig {
@@ -37,7 +43,18 @@ pub(super) fn read(layers: &mut Layers) -> ServerConfig {
         allowed_origins: allowed_origins(layers),
         allowed_hosts: allowed_hosts(layers),
         trusted_proxies: trusted_proxies(layers),
+        metrics_token: metrics_token(layers),
     }
+}
+
+fn metrics_token(layers: &mut Layers) -> Option<SecretString> {
+    const NAME: &str = "DB_CHAT_METRICS_TOKEN";
+    let token = secret(layers, NAME)?;
+    if token.expose_secret().len() < METRICS_TOKEN_BYTES_MIN {
+        let problem = format!("must be at least {METRICS_TOKEN_BYTES_MIN} bytes long");
+        layers.reject(NAME, problem);
+    }
+    Some(token)
 }
 
 fn allowed_origins(layers: &mut Layers) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{self, HeaderMap, HeaderName};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpRequest, web};
 use secrecy::SecretString;
@@ -116,11 +116,7 @@ fn with_address(identity: Identity, request: &HttpRequest, doors: &Doors) -> Cal
 fn credential(headers: &HeaderMap) -> Result<Credential, HttpError> {
     let mut shown = headers
         .get_all(header::AUTHORIZATION)
-        .map(|value| {
-            let (scheme, token) = value.to_str().ok()?.trim().split_once(' ')?;
-            let is_bearer = scheme.eq_ignore_ascii_case("bearer");
-            is_bearer.then(|| Credential::Bearer(token.trim().into()))
-        })
+        .map(|value| bearer(value).map(Credential::Bearer))
         .chain(
             headers
                 .get_all(API_KEY)
@@ -137,6 +133,13 @@ fn credential(headers: &HeaderMap) -> Result<Credential, HttpError> {
             "Please send exactly one key or token, in `Authorization: Bearer …` or `X-API-Key`.",
         )),
     }
+}
+
+/// The token of an `Authorization` header; `None` where it holds something else.
+pub(super) fn bearer(value: &HeaderValue) -> Option<SecretString> {
+    let (scheme, token) = value.to_str().ok()?.trim().split_once(' ')?;
+    let is_bearer = scheme.eq_ignore_ascii_case("bearer");
+    is_bearer.then(|| token.trim().into())
 }
 
 /// One answer for all that is not valid: what exactly failed would help to forge.

@@ -12,6 +12,7 @@ mod health;
 mod hosts;
 mod metrics;
 mod openapi;
+mod operators;
 mod origins;
 mod problem;
 mod query;
@@ -42,6 +43,7 @@ pub use health::{Check, Probe, Readiness};
 pub use origins::{AllowedOrigins, OriginPatternError};
 
 use hosts::AllowedHosts;
+use operators::Operators;
 use problem::HttpError;
 
 /// Gives the schema as the policy lets it be seen, at most a moment old.
@@ -55,6 +57,7 @@ pub struct Doors {
     origins: AllowedOrigins,
     hosts: AllowedHosts,
     trusted_proxies: Vec<IpNet>,
+    operators: Operators,
     authenticator: Authenticator,
     tickets: Tickets,
     ticket_rate: MinuteRate,
@@ -99,6 +102,7 @@ impl Doors {
             origins: AllowedOrigins::parse(&config.allowed_origins)?,
             hosts: AllowedHosts::new(&config.allowed_hosts, &config.bind),
             trusted_proxies: config.trusted_proxies.clone(),
+            operators: Operators::new(config.metrics_token.as_ref()),
             authenticator: parts.authenticator,
             tickets: parts.tickets,
             ticket_rate: parts.ticket_rate,

@@ -4,6 +4,7 @@ mod api_keys;
 mod expiry;
 mod hosts;
 mod limits;
+mod operators;
 mod ownership;
 mod secrets;
 mod tickets;

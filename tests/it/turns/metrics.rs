@@ -94,14 +94,3 @@ async fn every_series_of_the_dashboard_exists() {
         assert!(is_there, "{name} in {text}");
     }
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn metrics_need_no_credential_and_are_only_read() {
-    let rig = Rig::start().await;
-    let post = rig.server.http.post(rig.server.url("/metrics")).send();
-    assert_eq!(post.await.expect("a response").status(), 405);
-    // As a probe calls that knows the server under another name.
-    let probe = rig.server.http.get(rig.server.url("/metrics/"));
-    let probe = probe.header("host", "scrape.test").send().await;
-    assert_eq!(probe.expect("a response").status(), 200);
-}
