@@ -8,6 +8,7 @@ use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::Identity;
 use super::error::{AuthError, AuthSetupError};
@@ -51,6 +52,8 @@ struct Claims {
     sub: String,
     /// Seconds since 1970, in whole ones or not (NumericDate).
     exp: f64,
+    /// One name. The crate also takes a list that the issuer is in, which no issuer may write (RFC 7519, section 4.1.1).
+    iss: Option<Value>,
 }
 
 impl TokenVerifier {
@@ -91,6 +94,9 @@ impl TokenVerifier {
             && !claims.sub.chars().any(char::is_control);
         if !is_subject {
             return Err(invalid("the subject is no name"));
+        }
+        if self.issuer.is_some() && !matches!(claims.iss, Some(Value::String(_))) {
+            return Err(invalid("the issuer is no name"));
         }
         let expires_at = self.end(claims.exp);
         // The crate counts in whole seconds, and a connection must not be opened only to end at once.
