@@ -94,6 +94,11 @@ fn trusted_proxies(layers: &mut Layers) -> Vec<IpNet> {
     for item in list(&text(layers, "DB_CHAT_TRUSTED_PROXIES")) {
         let network = item.parse().ok();
         match network.or_else(|| item.parse::<IpAddr>().ok().map(IpNet::from)) {
+            // Then whoever writes the header says where they come from.
+            Some(network) if network.prefix_len() == 0 => layers.reject(
+                "DB_CHAT_TRUSTED_PROXIES",
+                format!("{item:?} would believe everybody; name the proxies' own network"),
+            ),
             Some(network) => networks.push(network),
             None => layers.reject(
                 "DB_CHAT_TRUSTED_PROXIES",
@@ -102,4 +107,39 @@ fn trusted_proxies(layers: &mut Layers) -> Vec<IpNet> {
         }
     }
     networks
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::resolve;
+
+    fn check(name: &str, value: &str, expected: Option<&str>) {
+        let variables = [(name.to_owned(), value.to_owned())];
+        let faults = resolve(None, variables.into_iter(), &[]).err();
+        let found = faults.map(|error| error.faults[0].problem.clone());
+        assert_eq!(found.as_deref(), expected, "{value}");
+    }
+
+    #[test]
+    fn nobody_is_a_proxy_by_the_way() {
+        let name = "DB_CHAT_TRUSTED_PROXIES";
+        check(name, "10.0.0.0/8, 127.0.0.1, ::1, fd00::/8", None);
+        for value in ["0.0.0.0/0", "::/0"] {
+            let problem =
+                format!("{value:?} would believe everybody; name the proxies' own network");
+            check(name, value, Some(&problem));
+        }
+        for value in ["10.0.0.0/33", "10.0.0", "proxy.internal", "*"] {
+            let problem = format!("{value:?} must be an address or a network such as 10.0.0.0/8");
+            check(name, value, Some(&problem));
+        }
+    }
+
+    #[test]
+    fn a_token_for_metrics_cannot_be_found_by_trying() {
+        let name = "DB_CHAT_METRICS_TOKEN";
+        check(name, "0123456789abcdef", None);
+        let problem = "must be at least 16 bytes long";
+        check(name, "0123456789abcde", Some(problem));
+    }
 }
