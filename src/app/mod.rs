@@ -22,7 +22,7 @@ use crate::auth::{AuthSetupError, Authenticator, Tickets};
 use crate::config::Config;
 use crate::connection::ConnectionContext;
 use crate::http::{DoorParts, Doors, OriginPatternError, envelop, routes};
-use crate::limits::QuestionRate;
+use crate::limits::MinuteRate;
 use crate::pipeline::background::Background;
 use crate::state::AuditLog;
 use crate::turns::TurnHub;
@@ -145,7 +145,9 @@ impl Application {
             return Err(BuildError::Unauthenticated { bind });
         }
         let redis_prefix = &config.conversations.redis_prefix;
-        let rate = QuestionRate::new(&config.limits, services.redis.clone(), redis_prefix);
+        let redis = || services.redis.clone();
+        let question_rate = MinuteRate::of_questions(&config.limits, redis(), redis_prefix);
+        let ticket_rate = MinuteRate::of_tickets(&config.limits, redis(), redis_prefix);
         let shared = shared_turns(config, services.redis.as_ref());
         let tickets = Tickets::new(services.redis, redis_prefix);
 
@@ -154,7 +156,7 @@ impl Application {
         let turns = TaskTracker::new();
         let connections = TaskTracker::new();
         let hub = TurnHub::new(
-            admission::within_rate(services.run_turn, rate),
+            admission::within_rate(services.run_turn, question_rate),
             &config.limits,
             tokio::runtime::Handle::current(),
             turns.clone(),
@@ -174,6 +176,7 @@ impl Application {
             connections: context,
             authenticator,
             tickets,
+            ticket_rate,
             store: services.store,
             schema: services.schema,
             feedback: services.feedback,

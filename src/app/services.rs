@@ -207,6 +207,7 @@ impl Services {
             store: Arc::clone(&store),
             audit: audit.clone(),
             outcome_code,
+            metrics: metrics.clone(),
             checker: SqlChecker::new(metrics.clone()),
             prompts,
             context_messages_max: config.conversations.context_limit,

@@ -8,6 +8,8 @@ mod jwt;
 mod signatures;
 mod tickets;
 
+use std::time::SystemTime;
+
 use secrecy::SecretString;
 
 pub use api_keys::NewApiKey;
@@ -26,6 +28,15 @@ pub enum Credential {
     ApiKey(SecretString),
     /// A bearer token (RFC 6750): a JSON Web Token or a key.
     Bearer(SecretString),
+}
+
+/// Whom a credential proves, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Who it is.
+    pub principal: Principal,
+    /// When the credential is good no more, the clock skew included; `None` where it has no end.
+    pub expires_at: Option<SystemTime>,
 }
 
 /// Checks credentials. One a process.
@@ -56,17 +67,20 @@ impl Authenticator {
         !self.api_keys.is_empty() || self.tokens.is_some()
     }
 
-    /// Whom a credential proves.
+    /// Whom a credential proves, and until when.
     ///
     /// # Errors
     /// Nobody: it is not valid, not valid any more, or cannot be checked at present.
-    pub async fn authenticate(&self, credential: &Credential) -> Result<Principal, AuthError> {
+    pub async fn authenticate(&self, credential: &Credential) -> Result<Identity, AuthError> {
         let (text, tokens) = match credential {
             Credential::ApiKey(text) => (text, None),
             Credential::Bearer(text) => (text, self.tokens.as_ref()),
         };
         if let Some(principal) = self.api_keys.find(text) {
-            return Ok(principal);
+            return Ok(Identity {
+                principal,
+                expires_at: None,
+            });
         }
         match tokens {
             Some(tokens) => tokens.verify(text).await,

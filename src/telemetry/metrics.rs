@@ -141,7 +141,7 @@ impl Metrics {
             .inc();
     }
 
-    /// What the model calls of an answered turn read (`input`, of which `cached`) and wrote (`output`), in tokens.
+    /// What one model call read (`input`, of which `cached`) and wrote (`output`), in tokens, whatever became of its turn.
     pub fn llm_tokens(&self, kind: &'static str, tokens: u64) {
         self.0
             .llm_tokens
@@ -227,7 +227,7 @@ impl Series {
         );
         registry.register(
             "llm_tokens",
-            "Tokens of answered questions by kind; cached ones are part of the input",
+            "Tokens of all model calls by kind; cached ones are part of the input",
             self.llm_tokens.clone(),
         );
         registry.register(
