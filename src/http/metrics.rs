@@ -13,7 +13,9 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 
 /// All series as they stand.
 pub(super) async fn metrics(doors: web::Data<Doors>) -> Result<HttpResponse, HttpError> {
-    let text = doors.connections.metrics.encode().map_err(|error| {
+    let metrics = &doors.connections.metrics;
+    metrics.turn_tasks(doors.turns().tasks_count());
+    let text = metrics.encode().map_err(|error| {
         tracing::error!(error = %chain(&error), "metrics cannot be written");
         WireError::internal()
     })?;

@@ -9,7 +9,9 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+use tokio::time::Instant;
 
+use super::raw::exchange;
 use super::turns::PATIENCE;
 
 /// The name of the file that it logs to.
@@ -20,6 +22,7 @@ pub(crate) struct ServeProcess {
     /// Where it listens.
     pub(crate) address: SocketAddr,
     process: Child,
+    variables: Vec<(String, String)>,
     /// Holds the log and nothing else, so that no settings file is found there.
     directory: TempDir,
 }
@@ -27,31 +30,26 @@ pub(crate) struct ServeProcess {
 impl ServeProcess {
     /// Starts it on a free port with nothing in its environment but these variables.
     pub(crate) async fn start(variables: &[(&str, &str)]) -> Self {
+        let variables = variables.iter();
+        let variables: Vec<_> = variables
+            .map(|&(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
         let directory = tempfile::tempdir().expect("a directory");
-        let log = File::create(directory.path().join(LOG)).expect("a file");
-        let mut process = Command::new(env!("CARGO_BIN_EXE_db-chat"))
-            .args(["serve", "--bind", "127.0.0.1:0"])
-            .current_dir(directory.path())
-            .env_clear()
-            .envs(variables.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .kill_on_drop(true)
-            .spawn()
-            .expect("a process");
-        let stdout = process.stdout.take().expect("a pipe");
-        let mut lines = BufReader::new(stdout).lines();
-        let line = tokio::time::timeout(PATIENCE, lines.next_line()).await;
-        let line = line.expect("a line in time").expect("a readable line");
-        let line = line.expect("a line before the end");
-        let (_, rest) = line.split_once("http://").expect("an address");
-        let address = rest.trim_end_matches('/').parse().expect("an address");
+        let (process, address) = spawn(&directory, &variables, "127.0.0.1:0").await;
         Self {
             address,
             process,
+            variables,
             directory,
         }
+    }
+
+    /// Starts it anew where it was, after its end.
+    pub(crate) async fn start_again(&mut self) {
+        let bind = self.address.to_string();
+        let (process, address) = spawn(&self.directory, &self.variables, &bind).await;
+        assert_eq!(address, self.address);
+        self.process = process;
     }
 
     /// Kills it, as a crash would.
@@ -61,8 +59,7 @@ impl ServeProcess {
 
     /// Has it end as an operator would, and holds it to a good end.
     pub(crate) async fn stop(&mut self) {
-        let id = self.process.id().expect("a living process");
-        let id = Pid::from_raw(i32::try_from(id).expect("a process id"));
+        let id = Pid::from_raw(i32::try_from(self.id()).expect("a process id"));
         kill(id, Signal::SIGTERM).expect("a process");
         let status = tokio::time::timeout(PATIENCE, self.process.wait()).await;
         assert!(status.expect("an end in time").expect("a status").success());
@@ -75,11 +72,84 @@ impl ServeProcess {
 
     /// The most memory that it has ever held at once, in bytes, as Linux counts it.
     pub(crate) fn memory_peak_bytes(&self) -> usize {
-        let id = self.process.id().expect("a living process");
-        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("a status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        self.status_bytes("VmHWM:")
+    }
+
+    /// The memory that it holds now, in bytes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.status_bytes("VmRSS:")
+    }
+
+    /// How many files and sockets it has open.
+    pub(crate) fn open_files(&self) -> usize {
+        let files = std::fs::read_dir(format!("/proc/{}/fd", self.id()));
+        files.expect("a living process").count()
+    }
+
+    /// What a series of its `/metrics` without labels stands at. The connection that asks is gone when this returns.
+    pub(crate) async fn metric(&self, name: &str) -> i64 {
+        let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        let response = exchange(self.address, request.as_bytes()).await;
+        let value = response
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+        value.unwrap_or_else(|| panic!("no {name} in {response}"))
+    }
+
+    /// Waits until a series stands at `wanted`.
+    pub(crate) async fn metric_falls_to(&self, name: &str, wanted: i64) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let value = self.metric(name).await;
+            if value == wanted {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{name} stays at {value}");
+        }
+    }
+
+    fn id(&self) -> u32 {
+        self.process.id().expect("a living process")
+    }
+
+    fn status_bytes(&self, field: &str) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()));
+        let status = status.expect("a living process");
+        let line = status.lines().find_map(|line| line.strip_prefix(field));
         let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
         let kibibytes: usize = kibibytes.and_then(|text| text.parse().ok()).expect("kB");
         kibibytes * 1_024
     }
+}
+
+/// The process and where it listens, once it does.
+async fn spawn(
+    directory: &TempDir,
+    variables: &[(String, String)],
+    bind: &str,
+) -> (Child, SocketAddr) {
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(directory.path().join(LOG))
+        .expect("a file");
+    let mut process = Command::new(env!("CARGO_BIN_EXE_db-chat"))
+        .args(["serve", "--bind", bind])
+        .current_dir(directory.path())
+        .env_clear()
+        .envs(variables.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .kill_on_drop(true)
+        .spawn()
+        .expect("a process");
+    let stdout = process.stdout.take().expect("a pipe");
+    let mut lines = BufReader::new(stdout).lines();
+    let line = tokio::time::timeout(PATIENCE, lines.next_line()).await;
+    let line = line.expect("a line in time").expect("a readable line");
+    let line = line.expect("a line before the end");
+    let (_, rest) = line.split_once("http://").expect("an address");
+    let address = rest.trim_end_matches('/').parse().expect("an address");
+    (process, address)
 }
