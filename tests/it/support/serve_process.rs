@@ -22,7 +22,6 @@ pub(crate) struct ServeProcess {
     /// Where it listens.
     pub(crate) address: SocketAddr,
     process: Child,
-    variables: Vec<(String, String)>,
     /// Holds the log and nothing else, so that no settings file is found there.
     directory: TempDir,
 }
@@ -30,26 +29,31 @@ pub(crate) struct ServeProcess {
 impl ServeProcess {
     /// Starts it on a free port with nothing in its environment but these variables.
     pub(crate) async fn start(variables: &[(&str, &str)]) -> Self {
-        let variables = variables.iter();
-        let variables: Vec<_> = variables
-            .map(|&(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
         let directory = tempfile::tempdir().expect("a directory");
-        let (process, address) = spawn(&directory, &variables, "127.0.0.1:0").await;
+        let log = File::create(directory.path().join(LOG)).expect("a file");
+        let mut process = Command::new(env!("CARGO_BIN_EXE_db-chat"))
+            .args(["serve", "--bind", "127.0.0.1:0"])
+            .current_dir(directory.path())
+            .env_clear()
+            .envs(variables.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .expect("a process");
+        let stdout = process.stdout.take().expect("a pipe");
+        let mut lines = BufReader::new(stdout).lines();
+        let line = tokio::time::timeout(PATIENCE, lines.next_line()).await;
+        let line = line.expect("a line in time").expect("a readable line");
+        let line = line.expect("a line before the end");
+        let (_, rest) = line.split_once("http://").expect("an address");
+        let address = rest.trim_end_matches('/').parse().expect("an address");
         Self {
             address,
             process,
-            variables,
             directory,
         }
-    }
-
-    /// Starts it anew where it was, after its end.
-    pub(crate) async fn start_again(&mut self) {
-        let bind = self.address.to_string();
-        let (process, address) = spawn(&self.directory, &self.variables, &bind).await;
-        assert_eq!(address, self.address);
-        self.process = process;
     }
 
     /// Kills it, as a crash would.
@@ -59,8 +63,18 @@ impl ServeProcess {
 
     /// Has it end as an operator would, and holds it to a good end.
     pub(crate) async fn stop(&mut self) {
+        self.terminate();
+        self.ended_well().await;
+    }
+
+    /// Tells it to end, as an operator would.
+    pub(crate) fn terminate(&self) {
         let id = Pid::from_raw(i32::try_from(self.id()).expect("a process id"));
         kill(id, Signal::SIGTERM).expect("a process");
+    }
+
+    /// Waits for its end, which must be a good one.
+    pub(crate) async fn ended_well(&mut self) {
         let status = tokio::time::timeout(PATIENCE, self.process.wait()).await;
         assert!(status.expect("an end in time").expect("a status").success());
     }
@@ -120,36 +134,4 @@ impl ServeProcess {
         let kibibytes: usize = kibibytes.and_then(|text| text.parse().ok()).expect("kB");
         kibibytes * 1_024
     }
-}
-
-/// The process and where it listens, once it does.
-async fn spawn(
-    directory: &TempDir,
-    variables: &[(String, String)],
-    bind: &str,
-) -> (Child, SocketAddr) {
-    let log = File::options()
-        .create(true)
-        .append(true)
-        .open(directory.path().join(LOG))
-        .expect("a file");
-    let mut process = Command::new(env!("CARGO_BIN_EXE_db-chat"))
-        .args(["serve", "--bind", bind])
-        .current_dir(directory.path())
-        .env_clear()
-        .envs(variables.iter().map(|(name, value)| (name, value)))
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(log)
-        .kill_on_drop(true)
-        .spawn()
-        .expect("a process");
-    let stdout = process.stdout.take().expect("a pipe");
-    let mut lines = BufReader::new(stdout).lines();
-    let line = tokio::time::timeout(PATIENCE, lines.next_line()).await;
-    let line = line.expect("a line in time").expect("a readable line");
-    let line = line.expect("a line before the end");
-    let (_, rest) = line.split_once("http://").expect("an address");
-    let address = rest.trim_end_matches('/').parse().expect("an address");
-    (process, address)
 }
