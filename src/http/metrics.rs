@@ -17,7 +17,9 @@ pub(super) async fn metrics(
     doors: web::Data<Doors>,
 ) -> Result<HttpResponse, HttpError> {
     doors.operators.admit(&request, &doors)?;
-    let text = doors.connections.metrics.encode().map_err(|error| {
+    let metrics = &doors.connections.metrics;
+    metrics.turn_tasks(doors.turns().tasks_count());
+    let text = metrics.encode().map_err(|error| {
         tracing::error!(error = %chain(&error), "metrics cannot be written");
         WireError::internal()
     })?;
