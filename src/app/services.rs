@@ -216,6 +216,7 @@ impl Services {
                 .tenants
                 .as_ref()
                 .map(|tenants| tenants.setting.clone()),
+            metrics: metrics.clone(),
             checker: SqlChecker::new(metrics.clone()),
             prompts,
             context_messages_max: config.conversations.context_limit,

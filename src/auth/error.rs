@@ -46,6 +46,13 @@ pub enum AuthSetupError {
         /// The file.
         path: PathBuf,
     },
+    /// The address of the issuer's keys is none.
+    #[error("DB_CHAT_JWT_JWKS_URL is no address")]
+    KeySetAddress {
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The client that fetches keys cannot be built.
     #[error("the client for DB_CHAT_JWT_JWKS_URL cannot be built")]
     Client {

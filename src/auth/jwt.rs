@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header};
@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::Identity;
 use super::error::{AuthError, AuthSetupError};
 use super::jwks::IssuerKeys;
 use super::signatures;
@@ -52,6 +53,10 @@ pub(super) struct VerifyingKey {
 #[derive(Deserialize)]
 struct Claims {
     sub: String,
+    /// Seconds since 1970, in whole ones or not (NumericDate).
+    exp: f64,
+    /// One name. The crate also takes a list that the issuer is in, which no issuer may write (RFC 7519, section 4.1.1).
+    iss: Option<Value>,
     /// All others; only the tenant's is looked at.
     #[serde(flatten)]
     others: HashMap<String, Value>,
@@ -84,8 +89,8 @@ impl TokenVerifier {
         })
     }
 
-    /// Whom a token proves: `jwt:issuer|subject`.
-    pub(super) async fn verify(&self, token: &SecretString) -> Result<Principal, AuthError> {
+    /// Whom a token proves: `jwt:issuer|subject`; until its `exp` and the clock skew are over.
+    pub(super) async fn verify(&self, token: &SecretString) -> Result<Identity, AuthError> {
         let token = token.expose_secret();
         let header = decode_header(token).map_err(|_| invalid("it is no token"))?;
         check_header(&header)?;
@@ -99,15 +104,35 @@ impl TokenVerifier {
         if !is_name(&claims.sub) {
             return Err(invalid("the subject is no name"));
         }
-        let issuer = self.issuer.as_deref().unwrap_or_default();
-        let principal = Principal::proved("jwt", &format!("{issuer}|{}", claims.sub));
-        match &self.tenant_claim {
-            None => Ok(principal),
-            Some(claim) => {
-                let tenant = claims.others.get(claim).and_then(tenant);
-                Ok(principal.in_tenant(&tenant.ok_or(AuthError::NoTenant)?))
-            }
+        if self.issuer.is_some() && !matches!(claims.iss, Some(Value::String(_))) {
+            return Err(invalid("the issuer is no name"));
         }
+        let expires_at = self.end(claims.exp);
+        // The crate counts in whole seconds, and a connection must not be opened only to end at once.
+        if expires_at.is_some_and(|expires_at| expires_at <= SystemTime::now()) {
+            return Err(AuthError::Expired);
+        }
+        let issuer = self.issuer.as_deref().unwrap_or_default();
+        let mut principal = Principal::proved("jwt", &format!("{issuer}|{}", claims.sub));
+        if let Some(claim) = &self.tenant_claim {
+            let tenant = match claim.as_str() {
+                "sub" => Some(claims.sub),
+                claim => claims.others.get(claim).and_then(tenant),
+            };
+            principal = principal.in_tenant(&tenant.ok_or(AuthError::NoTenant)?);
+        }
+        Ok(Identity {
+            principal,
+            expires_at,
+        })
+    }
+
+    /// `None` for a token that lives longer than clocks can tell.
+    fn end(&self, exp: f64) -> Option<SystemTime> {
+        let since_1970 = Duration::try_from_secs_f64(exp).ok()?;
+        SystemTime::UNIX_EPOCH
+            .checked_add(since_1970)?
+            .checked_add(Duration::from_secs(self.clock_skew_seconds))
     }
 
     fn validation(&self, algorithm: Algorithm) -> Validation {

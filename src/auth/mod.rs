@@ -8,6 +8,8 @@ mod jwt;
 mod signatures;
 mod tickets;
 
+use std::time::SystemTime;
+
 use secrecy::SecretString;
 
 pub use api_keys::NewApiKey;
@@ -26,6 +28,15 @@ pub enum Credential {
     ApiKey(SecretString),
     /// A bearer token (RFC 6750): a JSON Web Token or a key.
     Bearer(SecretString),
+}
+
+/// Whom a credential proves, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Who it is.
+    pub principal: Principal,
+    /// When the credential is good no more, the clock skew included; `None` where it has no end.
+    pub expires_at: Option<SystemTime>,
 }
 
 /// Checks credentials. One a process.
@@ -59,26 +70,29 @@ impl Authenticator {
         !self.api_keys.is_empty() || self.tokens.is_some() || self.needs_tenant
     }
 
-    /// Whom a credential proves.
+    /// Whom a credential proves, and until when.
     ///
     /// # Errors
     /// Nobody: it is not valid, not valid any more, or cannot be checked at present; or somebody of no tenant, where only members
     /// of one may come in.
-    pub async fn authenticate(&self, credential: &Credential) -> Result<Principal, AuthError> {
-        let principal = self.prove(credential).await?;
-        if self.needs_tenant && principal.tenant().is_none() {
+    pub async fn authenticate(&self, credential: &Credential) -> Result<Identity, AuthError> {
+        let identity = self.prove(credential).await?;
+        if self.needs_tenant && identity.principal.tenant().is_none() {
             return Err(AuthError::NoTenant);
         }
-        Ok(principal)
+        Ok(identity)
     }
 
-    async fn prove(&self, credential: &Credential) -> Result<Principal, AuthError> {
+    async fn prove(&self, credential: &Credential) -> Result<Identity, AuthError> {
         let (text, tokens) = match credential {
             Credential::ApiKey(text) => (text, None),
             Credential::Bearer(text) => (text, self.tokens.as_ref()),
         };
         if let Some(principal) = self.api_keys.find(text) {
-            return Ok(principal);
+            return Ok(Identity {
+                principal,
+                expires_at: None,
+            });
         }
         match tokens {
             Some(tokens) => tokens.verify(text).await,

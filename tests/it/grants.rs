@@ -10,7 +10,7 @@ use db_chat::postgres::row_scope::RowScope;
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
-use super::support::postgres::{TestDatabase, checked, pool};
+use super::support::postgres::{TestDatabase, checked, pool, server_alone};
 use super::support::roles::{config, connect_as, granted, printed};
 
 pub(crate) const POLICY: &str =
@@ -198,7 +198,7 @@ async fn other_roles_keep_what_public_loses() {
 
 #[tokio::test]
 async fn drop_leaves_nothing_of_the_role() {
-    let database = TestDatabase::create(SCHEMA).await;
+    let database = TestDatabase::create_in(server_alone().await, SCHEMA).await;
     let admin = database.admin().await;
     let builtins = "SELECT count(*) FROM pg_proc p WHERE p.oid < 16384 AND NOT EXISTS (SELECT FROM pg_init_privs i
         WHERE i.classoid = 'pg_proc'::regclass AND i.objoid = p.oid) AND NOT EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a

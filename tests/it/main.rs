@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod audit;
+mod autobahn;
 mod catalog;
 mod conversations;
 mod demo_database;

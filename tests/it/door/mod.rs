@@ -1,8 +1,10 @@
 //! Who is let in, as whom, and how much they may have.
 
 mod api_keys;
+mod expiry;
 mod hosts;
 mod limits;
+mod operators;
 mod ownership;
 mod secrets;
 mod tickets;

@@ -3,5 +3,6 @@
 mod chaos;
 mod one_instance;
 mod outages;
+mod rolling_restart;
 mod support;
 mod two_instances;

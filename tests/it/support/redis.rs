@@ -4,13 +4,14 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::Stdio;
 use std::time::Duration;
 
+use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 
 /// Starts a Redis, says how it fares, and ends it as soon as its standard input does: that is when
 /// the test drops it, and also when the test process is killed.
 const WATCHDOG: &str = r#"
-redis-server --port "$1" --bind 127.0.0.1 --save '' --appendonly no --dir / < /dev/null &
+redis-server --port "$1" --bind 127.0.0.1 --save '' --appendonly "$2" --appendfsync always --dir "$3" < /dev/null &
 redis=$!
 read -r _
 kill -KILL "$redis"
@@ -19,9 +20,11 @@ wait "$redis"
 
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A running Redis without persistence: what it held is gone once it is stopped.
+/// A running Redis. What it held is gone once it is stopped, unless it was told to keep it.
 pub(crate) struct RedisServer {
     port: u16,
+    directory: TempDir,
+    keeps_data: bool,
     process: Option<(Child, ChildStdin)>,
 }
 
@@ -31,6 +34,8 @@ impl RedisServer {
         loop {
             let mut server = Self {
                 port: free_port(),
+                directory: tempfile::tempdir().expect("a directory"),
+                keeps_data: false,
                 process: None,
             };
             // Another process may have taken the port in between.
@@ -58,8 +63,21 @@ impl RedisServer {
         }
     }
 
-    /// Starts it again after [`kill`](Self::kill), empty, on the same port.
-    pub(crate) async fn restart(&mut self) {
+    /// From now on it has every write on disk before it answers.
+    pub(crate) async fn keep_data(&mut self) {
+        let answer = self.command(&["CONFIG", "SET", "appendonly", "yes"]).await;
+        assert_eq!(answer, "OK");
+        // What it held before is being written; a restart would not find it until that is done.
+        while !self
+            .command(&["INFO", "persistence"])
+            .await
+            .contains("aof_rewrite_in_progress:0")
+        {}
+        self.keeps_data = true;
+    }
+
+    /// Starts it again after [`kill`](Self::kill) on the same port, empty unless it keeps its data.
+    pub(crate) async fn start_again(&mut self) {
         assert!(self.try_start().await, "port {} was taken", self.port);
     }
 
@@ -82,6 +100,8 @@ impl RedisServer {
     async fn try_start(&mut self) -> bool {
         let mut watchdog = Command::new("sh")
             .args(["-c", WATCHDOG, "sh", &self.port.to_string()])
+            .arg(if self.keeps_data { "yes" } else { "no" })
+            .arg(self.directory.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
