@@ -29,6 +29,15 @@ const COMMANDS_IN_FLIGHT_MAX: usize = 256;
 const RECONNECT_PAUSE_MS_MIN: u32 = 50;
 const RECONNECT_PAUSE_MS_MAX: u32 = 2_000;
 
+/// How often one command may be sent on to another node of a cluster: for a slot that has moved, and moves again.
+const REDIRECTIONS_MAX: u32 = 2;
+
+/// Pause before a script is sent again while the slot of its keys moves to another node.
+const MOVE_PAUSE: Duration = Duration::from_millis(50);
+
+/// Where the first key of a script stands among the arguments of `EVAL`.
+const FIRST_KEY: ClusterHash = ClusterHash::Offset(2);
+
 /// A connection to Redis. Cheap to clone; the last clone that goes ends it.
 #[derive(Clone)]
 pub struct RedisConnection {
@@ -42,6 +51,10 @@ struct Inner {
     faults: Mutex<ConnectionFaults>,
     permits: Semaphore,
     timeout: Duration,
+    /// How often the driver may send one command. A node of a cluster that has not got the key says where it is, and the
+    /// command is sent there: a second time, for the driver, though it was not carried out. In that case alone a cut
+    /// connection can make it repeat one; every script bears that.
+    attempts_max: u32,
 }
 
 /// What the driver says about its connection.
@@ -70,6 +83,10 @@ impl RedisConnection {
         };
         let timeout = Duration::from_millis(limits.store_timeout_ms);
         let client = client(address, timeout)?;
+        let attempts_max = match client.is_clustered() {
+            true => 1 + REDIRECTIONS_MAX,
+            false => 1,
+        };
         let faults = ConnectionFaults {
             reports: client.error_rx(),
             newest: None,
@@ -82,6 +99,7 @@ impl RedisConnection {
                 faults: Mutex::new(faults),
                 permits: Semaphore::new(COMMANDS_IN_FLIGHT_MAX),
                 timeout,
+                attempts_max,
             }),
         };
         // Unlike all later commands, this one waits for a connection.
@@ -122,14 +140,28 @@ impl RedisConnection {
         let keys: Vec<Value> = keys.into_iter().map(Value::from).collect();
         let keys_count = i64::try_from(keys.len()).unwrap_or(i64::MAX);
         // Not `LuaInterface::eval`: it passes over the options, the deadline among them.
-        let eval = CustomCommand::new_static("EVAL", ClusterHash::Offset(2), false);
+        let eval = CustomCommand::new_static("EVAL", FIRST_KEY, false);
         let arguments: Vec<Value> = [script.into(), keys_count.into()]
             .into_iter()
             .chain(keys)
             .chain(arguments)
             .collect();
-        self.call(|client| async move { client.custom(eval, arguments).await })
-            .await
+        let deadline = Instant::now() + self.inner.timeout;
+        loop {
+            let (eval, arguments) = (eval.clone(), arguments.clone());
+            // The driver looks at the options alone: without them it takes the script's text for the key.
+            let answer = self
+                .call_until(deadline, Some(FIRST_KEY), |client| async move {
+                    client.custom(eval, arguments).await
+                })
+                .await;
+            match answer {
+                Err(error) if is_on_the_move(&error) && Instant::now() + MOVE_PAUSE < deadline => {
+                    tokio::time::sleep(MOVE_PAUSE).await;
+                }
+                answer => return answer,
+            }
+        }
     }
 
     /// Runs one command within the deadline, the wait for its turn included.
@@ -141,9 +173,22 @@ impl RedisConnection {
         C: FnOnce(WithOptions<Client>) -> F + Send,
         F: Future<Output = FredResult<R>> + Send,
     {
+        let deadline = Instant::now() + self.inner.timeout;
+        self.call_until(deadline, None, command).await
+    }
+
+    async fn call_until<R, F, C>(
+        &self,
+        deadline: Instant,
+        cluster_hash: Option<ClusterHash>,
+        command: C,
+    ) -> Result<R, FredError>
+    where
+        C: FnOnce(WithOptions<Client>) -> F + Send,
+        F: Future<Output = FredResult<R>> + Send,
+    {
         let inner = &self.inner;
         inner.revive_driver();
-        let deadline = Instant::now() + inner.timeout;
         let answer = match tokio::time::timeout_at(deadline, inner.permits.acquire()).await {
             Ok(Ok(_permit)) => {
                 let options = Options {
@@ -151,9 +196,11 @@ impl RedisConnection {
                     // is then not sent any more, even if the driver still has it.
                     timeout: Some(deadline.saturating_duration_since(Instant::now())),
                     // Without a connection the answer is an error at once, and a command that was
-                    // cut off is not repeated: it may have been carried out.
+                    // cut off is not repeated: it may have been carried out (but see `attempts_max`).
                     fail_fast: true,
-                    max_attempts: Some(1),
+                    max_attempts: Some(inner.attempts_max),
+                    max_redirections: Some(REDIRECTIONS_MAX),
+                    cluster_hash,
                     ..Options::default()
                 };
                 command(inner.client.with_options(&options)).await
@@ -211,6 +258,12 @@ impl Drop for Inner {
             .unwrap_or_else(PoisonError::into_inner)
             .abort();
     }
+}
+
+/// Whether nothing was carried out, because the keys are moving from one node of a cluster to another. The first word of a
+/// Redis error is its code; the driver gives up when it is sent to and fro between the two nodes.
+fn is_on_the_move(error: &FredError) -> bool {
+    *error.kind() == ErrorKind::Routing || error.details().starts_with("TRYAGAIN ")
 }
 
 fn client(address: &SecretString, timeout: Duration) -> Result<Client, RedisUrlError> {

@@ -1,6 +1,7 @@
 //! Questions that outlive the connection they were asked on, and the instance too.
 
 mod chaos;
+mod failover;
 mod one_instance;
 mod outages;
 mod support;
