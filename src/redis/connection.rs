@@ -12,12 +12,14 @@ use fred::clients::{Client, WithOptions};
 use fred::error::{Error as FredError, ErrorKind};
 use fred::interfaces::{ClientLike, EventInterface, FredResult};
 use fred::types::config::{Options, ReconnectPolicy, Server};
-use fred::types::{Builder, ClusterHash, ConnectHandle, CustomCommand, FromValue, Value};
+use fred::types::{Builder, ClusterHash, CustomCommand, FromValue, Value};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::broadcast::error::TryRecvError;
 use tokio::sync::{Semaphore, broadcast};
 use tokio::time::Instant;
 
+use super::driver::Driver;
+use super::subscription::Subscription;
 use super::url::{self, RedisUrlError};
 use crate::config::{ConversationsConfig, Limits};
 
@@ -28,6 +30,9 @@ const COMMANDS_IN_FLIGHT_MAX: usize = 256;
 /// Pauses between two attempts to connect: doubled from the first to the last.
 const RECONNECT_PAUSE_MS_MIN: u32 = 50;
 const RECONNECT_PAUSE_MS_MAX: u32 = 2_000;
+
+/// Messages of a channel that wait to be taken; when there are more, the oldest are dropped.
+const MESSAGES_WAITING_MAX: usize = 1_024;
 
 /// How often one command may be sent on to another node of a cluster: for a slot that has moved, and moves again.
 const REDIRECTIONS_MAX: u32 = 2;
@@ -45,9 +50,7 @@ pub struct RedisConnection {
 }
 
 struct Inner {
-    client: Client,
-    /// The driver's task. It ends when the driver gives up for good, and is then begun again.
-    driver: Mutex<ConnectHandle>,
+    driver: Driver,
     faults: Mutex<ConnectionFaults>,
     permits: Semaphore,
     timeout: Duration,
@@ -91,11 +94,9 @@ impl RedisConnection {
             reports: client.error_rx(),
             newest: None,
         };
-        let driver = client.connect();
         let connection = Self {
             inner: Arc::new(Inner {
-                client,
-                driver: Mutex::new(driver),
+                driver: Driver::start(client),
                 faults: Mutex::new(faults),
                 permits: Semaphore::new(COMMANDS_IN_FLIGHT_MAX),
                 timeout,
@@ -109,7 +110,8 @@ impl RedisConnection {
         };
         let answer: FredResult<()> = connection
             .inner
-            .client
+            .driver
+            .client()
             .with_options(&patient)
             .ping(None)
             .await;
@@ -121,6 +123,13 @@ impl RedisConnection {
             );
         }
         Ok(Some(connection))
+    }
+
+    /// Listens to a channel, over one connection more. Runs within a Tokio runtime, which must outlive the subscription.
+    #[must_use]
+    pub fn subscribe(&self, channel: String) -> Subscription {
+        let client = self.inner.driver.client().clone_new();
+        Subscription::new(client, channel, self.inner.timeout)
     }
 
     /// Runs a script on keys that live in one slot. The script's text goes along each time: it is short, and nothing has
@@ -188,7 +197,7 @@ impl RedisConnection {
         F: Future<Output = FredResult<R>> + Send,
     {
         let inner = &self.inner;
-        inner.revive_driver();
+        inner.driver.revive();
         let answer = match tokio::time::timeout_at(deadline, inner.permits.acquire()).await {
             Ok(Ok(_permit)) => {
                 let options = Options {
@@ -203,7 +212,7 @@ impl RedisConnection {
                     cluster_hash,
                     ..Options::default()
                 };
-                command(inner.client.with_options(&options)).await
+                command(inner.driver.client().with_options(&options)).await
             }
             Ok(Err(_)) | Err(_) => Err(FredError::new(
                 ErrorKind::Timeout,
@@ -239,25 +248,6 @@ impl Inner {
         let applies = has_news || *error.kind() == ErrorKind::Canceled;
         faults.newest.clone().filter(|_| applies).unwrap_or(error)
     }
-
-    /// The driver gives up on faults that it takes for lasting ones. They may be mended all the same
-    /// (a failing name server, a cluster being set up), and nobody should have to restart db-chat then.
-    fn revive_driver(&self) {
-        let mut driver = self.driver.lock().unwrap_or_else(PoisonError::into_inner);
-        if driver.is_finished() {
-            *driver = self.client.connect();
-        }
-    }
-}
-
-impl Drop for Inner {
-    /// The driver's task holds the client, and would outlive the connection.
-    fn drop(&mut self) {
-        self.driver
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner)
-            .abort();
-    }
 }
 
 /// Whether nothing was carried out, because the keys are moving from one node of a cluster to another. The first word of a
@@ -276,6 +266,9 @@ fn client(address: &SecretString, timeout: Duration) -> Result<Client, RedisUrlE
             // later call to its deadline. Looked at often enough to act soon after the first one.
             connection.unresponsive.max_timeout = Some(timeout);
             connection.unresponsive.interval = (timeout / 4).max(Duration::from_millis(1));
+        })
+        .with_performance_config(|performance| {
+            performance.broadcast_channel_capacity = MESSAGES_WAITING_MAX;
         })
         .set_policy(ReconnectPolicy::new_exponential(
             0,

@@ -2,6 +2,7 @@
 
 mod chaos;
 mod failover;
+mod load;
 mod one_instance;
 mod outages;
 mod support;

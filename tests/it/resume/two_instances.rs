@@ -12,8 +12,10 @@ use db_chat::pipeline::event::{Stage, TurnEvent};
 use super::support::{CONVERSATION, Instance, cancel, checked_prose, resume, say};
 use crate::support::cut_proxy::CutProxy;
 use crate::support::redis::{AnyRedis, RedisServer, with_each_redis};
+use crate::support::turns::PATIENCE;
 
 with_each_redis! {
+    what_one_instance_does_is_told_the_other_at_once
     a_question_is_taken_up_on_the_other_instance_without_gap_or_double
     a_question_is_stopped_from_the_other_instance
     a_question_that_is_followed_elsewhere_goes_on_and_is_stopped_when_nobody_is_left
@@ -227,6 +229,66 @@ async fn an_instance_that_stops_ends_its_questions_for_those_who_follow_elsewher
     assert_all_expire(&redis).await;
 }
 
+async fn what_one_instance_does_is_told_the_other_at_once(redis: AnyRedis) {
+    /// Without being told, each round would take three looks, and each look a second.
+    const ROUNDS: usize = 15;
+    let mut one = Instance::start(&redis.url()).await;
+    let mut two = Instance::start(&redis.url()).await;
+    let (mut at_one, mut at_two) = (one.server.connect().await, two.server.connect().await);
+    let rounds = async {
+        for number in 0..ROUNDS {
+            let (here, there) = (format!("here-{number}"), format!("there-{number}"));
+            at_one.ask(&here, Some(CONVERSATION)).await;
+            let turn = one.playbook.next().await;
+            // Frames.
+            resume(&mut at_two, &here, 0).await;
+            for token in ["a ", "b "] {
+                say(&turn, token).await;
+                assert_eq!(at_two.frame().await["token"], token);
+            }
+            // The conversation.
+            at_two.ask(&there, Some(CONVERSATION)).await;
+            wait_for_line(&redis, 1).await;
+            turn.answer("a b").await;
+            let waited = two.playbook.next().await;
+            assert_eq!(at_one.frames_of(&here).await.len(), 3);
+            assert_eq!(at_two.frames_of(&here).await[0]["reply"], "a b");
+            // A stop.
+            cancel(&mut at_one, &there).await;
+            waited.cancelled().await;
+            assert_eq!(at_two.frames_of(&there).await[0]["code"], "cancelled");
+        }
+    };
+    tokio::time::timeout(PATIENCE, rounds)
+        .await
+        .expect("told at once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_redis_lets_nobody_publish_or_listen_everything_only_takes_longer() {
+    let redis = RedisServer::start().await;
+    let user = "ACL SETUSER quiet on >sesame ~* resetchannels +@all".split(' ');
+    redis.command(&user.collect::<Vec<_>>()).await;
+    let url = format!("redis://quiet:sesame@{}", redis.address());
+    let mut one = Instance::start(&url).await;
+    let mut two = Instance::start(&url).await;
+    let (mut at_one, mut at_two) = (one.server.connect().await, two.server.connect().await);
+    at_one.ask("q", Some(CONVERSATION)).await;
+    let turn = one.playbook.next().await;
+    resume(&mut at_two, "q", 0).await;
+    for token in ["a ", "b "] {
+        say(&turn, token).await;
+        assert_eq!(at_two.frame().await["token"], token);
+    }
+    at_two.ask("next", Some(CONVERSATION)).await;
+    turn.answer("a b").await;
+    assert_eq!(at_two.frames_of("q").await[0]["reply"], "a b");
+    let next = two.playbook.next().await;
+    cancel(&mut at_one, "next").await;
+    next.cancelled().await;
+    assert_eq!(at_two.frames_of("next").await[0]["code"], "cancelled");
+}
+
 fn stored(name: &str) -> StoredTurn {
     StoredTurn {
         request_id: RequestId::parse(name).expect("an id"),
@@ -244,7 +306,7 @@ fn stored(name: &str) -> StoredTurn {
 /// Waits until so many turns are in the conversation's line.
 async fn wait_for_line(redis: &AnyRedis, wanted: usize) {
     let line = format!("db-chat:conversation:{{{CONVERSATION}}}:line");
-    let deadline = tokio::time::Instant::now() + crate::support::turns::PATIENCE;
+    let deadline = tokio::time::Instant::now() + PATIENCE;
     while redis.command(&["ZCARD", &line]).await != wanted.to_string() {
         assert!(tokio::time::Instant::now() < deadline, "nobody in line");
     }
