@@ -41,7 +41,7 @@ impl Keys {
         self.conversation(id, "holder")
     }
 
-    /// A sorted set: the turns that wait, by when they came.
+    /// A sorted set: the turns that wait, each with its instance, by when they came.
     #[must_use]
     pub fn conversation_line(&self, id: ConversationId) -> String {
         self.conversation(id, "line")
@@ -65,10 +65,10 @@ impl Keys {
         self.turn(conversation, turn, "lease")
     }
 
-    /// A mark with a short life: somebody follows the turn on another instance.
+    /// A sorted set with a short life: the instances where somebody follows the turn, by when they count as gone.
     #[must_use]
     pub fn turn_followers(&self, conversation: ConversationId, turn: TurnId) -> String {
-        self.turn(conversation, turn, "followers")
+        self.turn(conversation, turn, "followed-at")
     }
 
     /// A mark: the turn is to be stopped.
@@ -98,10 +98,16 @@ impl Keys {
         format!("{}instance:{{{instance}}}:mark", self.prefix)
     }
 
-    /// A list: what others ask of the instance.
+    /// A channel, not a key: the turns that somebody on the instance is to look at.
     #[must_use]
-    pub fn instance_inbox(&self, instance: &str) -> String {
-        format!("{}instance:{{{instance}}}:inbox", self.prefix)
+    pub fn instance_channel(&self, instance: &str) -> String {
+        self.instance_channels() + instance
+    }
+
+    /// What every [`instance_channel`](Self::instance_channel) begins with; the instance follows.
+    #[must_use]
+    pub fn instance_channels(&self) -> String {
+        format!("{}instance-turns:", self.prefix)
     }
 
     fn conversation(&self, id: ConversationId, what: &str) -> String {

@@ -4,6 +4,7 @@
 //! Each turn writes its frames into a log; whoever listens follows that log from a number on. A turn that nobody follows
 //! goes on for `resume_seconds` and is then stopped; its log is kept for as long after its end. Knows no socket.
 
+mod bells;
 mod follow;
 mod frame;
 mod line;
@@ -22,7 +23,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
@@ -64,12 +65,13 @@ struct Hub {
     line: Line,
     /// What is shared with other instances; `None`: there are none.
     shared: Option<SharedTurns>,
+    /// Others are listened to until this is dropped.
+    _hearing: DropGuard,
     metrics: Metrics,
 }
 
-/// How often other instances' wishes are looked for while turns run here, and otherwise.
-const CHECK_IN_RUNNING: Duration = Duration::from_millis(40);
-const CHECK_IN_IDLE: Duration = Duration::from_secs(1);
+/// How often this instance looks whether Redis still knows it.
+const CHECK_IN: Duration = Duration::from_secs(1);
 
 /// One question as its client names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +99,7 @@ impl TurnHub {
         metrics: Metrics,
     ) -> Self {
         let resume_timeout = Duration::from_secs(limits.resume_seconds);
+        let over = CancellationToken::new();
         let hub = Arc::new(Hub {
             run_turn,
             runtime,
@@ -106,11 +109,15 @@ impl TurnHub {
             registry: Mutex::new(Registry::new(resume_timeout, limits.replay_bytes_max)),
             line: Line::default(),
             shared,
+            _hearing: over.clone().drop_guard(),
             metrics,
         });
-        if hub.shared.is_some() {
-            // Ends with the hub; shutdown has nothing to wait for.
-            TaskTracker::new().spawn_on(check_in(Arc::downgrade(&hub)), &hub.runtime);
+        if let Some(shared) = hub.shared.clone() {
+            // They end with the hub; shutdown has nothing to wait for.
+            let tasks = TaskTracker::new();
+            tasks.spawn_on(check_in(Arc::downgrade(&hub)), &hub.runtime);
+            let hearing = async move { over.run_until_cancelled(shared.hear()).await };
+            tasks.spawn_on(hearing, &hub.runtime);
         }
         Self { hub }
     }
@@ -276,13 +283,13 @@ impl TurnHub {
     }
 }
 
-/// Does what other instances ask of this one, for as long as there is a hub.
+/// Looks after what Redis knows of this instance, for as long as there is a hub.
 async fn check_in(hub: Weak<Hub>) {
     // An instance that begins has nothing to write again.
     let mut is_new = true;
     let mut is_in_doubt = false;
     loop {
-        let pause = {
+        {
             let Some(hub) = hub.upgrade().map(|hub| TurnHub { hub }) else {
                 return;
             };
@@ -290,13 +297,7 @@ async fn check_in(hub: Weak<Hub>) {
                 return;
             };
             match shared.check_in().await {
-                Ok((was_there, turns)) => {
-                    for id in turns {
-                        let turn = hub.registry().running(id);
-                        if let Some(turn) = turn {
-                            turn.stop(cancelled());
-                        }
-                    }
+                Ok(was_there) => {
                     if !was_there {
                         // Begins to count for how long Redis has had what it has.
                         let _ = shared.age().await;
@@ -309,13 +310,8 @@ async fn check_in(hub: Weak<Hub>) {
                 }
                 Err(_) => is_in_doubt = true,
             }
-            if hub.registry().has_running() {
-                CHECK_IN_RUNNING
-            } else {
-                CHECK_IN_IDLE
-            }
-        };
-        tokio::time::sleep(pause).await;
+        }
+        tokio::time::sleep(CHECK_IN).await;
     }
 }
 

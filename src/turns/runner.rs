@@ -32,11 +32,11 @@ const CANCEL_GRACE: Duration = Duration::from_secs(2);
 /// How often a turn is looked after: whether anybody still follows it, and what waits for its number.
 const BEAT: Duration = Duration::from_millis(250);
 
-/// How often a lease is renewed: three times before it runs out.
+/// How often a lease is renewed when nobody asks for anything: three times before it runs out.
 const RENEW: Duration = Duration::from_secs(1);
 
-/// How often a turn that waits for another instance's looks whether it may go.
-const LINE_LOOK: Duration = Duration::from_millis(40);
+/// How often a turn that waits for another instance's looks whether it may go, when nobody says so.
+const LINE_LOOK: Duration = Duration::from_secs(1);
 
 /// Runs a turn to its end.
 pub(super) async fn run(
@@ -129,12 +129,13 @@ async fn take_conversation(
         hub.hub.tasks.spawn_on(replicating, &hub.hub.runtime);
     }
     place.first().await;
+    let bell = shared.bell(turn.id);
     while !shared
         .take_conversation(turn.shared())
         .await
         .map_err(away)?
     {
-        tokio::time::sleep(LINE_LOOK).await;
+        bell.rung(LINE_LOOK).await;
     }
     turn.hold_conversation();
     Ok(())
@@ -157,9 +158,10 @@ async fn renew(hub: &TurnHub, turn: &LocalTurn) -> std::convert::Infallible {
     let Some(shared) = &hub.hub.shared else {
         return std::future::pending().await;
     };
+    let bell = shared.bell(turn.id);
     let mut was_away = false;
     loop {
-        tokio::time::sleep(RENEW).await;
+        bell.rung(RENEW).await;
         let life = hub.hub.resume_timeout + RENEW;
         let renewed = shared
             .renew(turn.shared(), turn.holds_conversation(), life)

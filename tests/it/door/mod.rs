@@ -20,7 +20,7 @@ use tokio_tungstenite::tungstenite::{Error, handshake::client::Request};
 use crate::support::server::TestServer;
 
 /// A new key for `name`, let in by these settings.
-fn add_key(config: &mut Config, name: &str) -> String {
+pub(crate) fn add_key(config: &mut Config, name: &str) -> String {
     let new = NewApiKey::random(name).expect("randomness");
     let entry = ApiKeyEntry::parse(&new.entry).expect("an entry");
     config.auth.api_keys.push(entry);

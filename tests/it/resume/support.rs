@@ -17,19 +17,16 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    /// Starts one on the Redis at this address.
-    pub(super) async fn start(redis: std::net::SocketAddr) -> Self {
+    /// Starts one on the Redis with this `REDIS_URL`.
+    pub(super) async fn start(redis: &str) -> Self {
         Self::start_with(redis, |_| {}).await
     }
 
-    pub(super) async fn start_with(
-        redis: std::net::SocketAddr,
-        change: impl FnOnce(&mut Config),
-    ) -> Self {
+    pub(super) async fn start_with(redis: &str, change: impl FnOnce(&mut Config)) -> Self {
         let (run_turn, playbook) = played();
         let server = TestServer::start_with(run_turn, |config| {
             config.conversations.storage = StorageKind::Redis;
-            config.conversations.redis_url = Some(format!("redis://{redis}").into());
+            config.conversations.redis_url = Some(redis.to_owned().into());
             config.limits.store_timeout_ms = 1_000;
             change(config);
         })
