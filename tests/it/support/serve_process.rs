@@ -89,11 +89,6 @@ impl ServeProcess {
         self.status_bytes("VmHWM:")
     }
 
-    /// The memory that it holds now, in bytes.
-    pub(crate) fn memory_bytes(&self) -> usize {
-        self.status_bytes("VmRSS:")
-    }
-
     /// How many files and sockets it has open.
     pub(crate) fn open_files(&self) -> usize {
         let files = std::fs::read_dir(format!("/proc/{}/fd", self.id()));
