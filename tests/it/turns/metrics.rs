@@ -116,7 +116,7 @@ fn asks_rightly(query: &str, name: &str, kind: &str) -> bool {
 async fn the_dashboard_asks_for_every_series_by_its_name_and_as_its_kind() {
     let text = series_of_four_turns().await;
     let declared = declared(&text);
-    assert_eq!(declared.len(), 11, "{declared:?}");
+    assert_eq!(declared.len(), 12, "{declared:?}");
     let dashboard: Value =
         serde_json::from_str(include_str!("../../../docs/grafana/db-chat.json")).expect("JSON");
     let panels = dashboard["panels"].as_array().expect("panels");
