@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::{AuthSetupError, Authenticator, Tickets};
 use crate::config::Config;
-use crate::connection::{ConnectionContext, HalfClose};
+use crate::connection::{ConnectionContext, InboundEnd};
 use crate::http::{DoorParts, Doors, OriginPatternError, envelop, routes};
 use crate::limits::MinuteRate;
 use crate::pipeline::background::Background;
@@ -194,12 +194,10 @@ impl Application {
         })
         .on_connect(move |connection, data| {
             bound_writes(connection, write_timeout_ms);
-            if let Some(half_close) = HalfClose::of(connection) {
-                data.insert(half_close);
+            if let Some(end) = InboundEnd::of(connection) {
+                data.insert(end);
             }
         })
-        // A response is asked for more only when the kernel has taken what it has said so far: what waits is where it is counted.
-        .h1_write_buffer_size(1)
         .client_request_timeout(Duration::from_millis(config.limits.head_timeout_ms))
         .keep_alive(Duration::from_millis(config.limits.keep_alive_timeout_ms))
         // Without it the kernel holds a small frame back until the client has acknowledged the one before it, which clients put

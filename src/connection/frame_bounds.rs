@@ -128,6 +128,11 @@ impl FrameBounds {
         Ok(piece.len() - rest.len())
     }
 
+    /// Whether the client's close frame has come.
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
     /// Looks at what has come of the current frame's payload, and gives back what comes after it.
     fn read_payload<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], CloseCode> {
         let Some(frame) = &mut self.frame else {

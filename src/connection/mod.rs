@@ -7,8 +7,8 @@
 mod actor;
 mod frame_bounds;
 mod frame_header;
-mod half_close;
 mod heartbeat;
+mod inbound_end;
 mod mailbox;
 mod outbox;
 mod socket;
@@ -27,7 +27,7 @@ use crate::limits::ConnectionPermit;
 use crate::telemetry::metrics::Metrics;
 use crate::turns::TurnHub;
 
-pub use half_close::HalfClose;
+pub use inbound_end::InboundEnd;
 
 use actor::Actor;
 use outbox::Outbox;

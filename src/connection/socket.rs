@@ -7,19 +7,21 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::error::PayloadError;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, dev, web};
 use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseReason, ProtocolError, Session};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::{FutureExt, Stream};
 use tokio::task::coop::unconstrained;
+use tokio::time::Sleep;
 
 use crate::protocol::close_code::CloseCode;
 
 use super::frame_bounds::FrameBounds;
-use super::half_close::HalfClose;
+use super::inbound_end::{InboundEnd, is_close_frame};
 use super::outbox::{Outbox, Outgoing};
 
 /// What came from the client.
@@ -45,18 +47,19 @@ pub(super) struct SocketReader {
     watch: Rc<RefCell<Watch>>,
 }
 
-/// What the payload's watcher and the reader share.
+/// What the payload's watcher, the reader and the response's body share.
 struct Watch {
+    payload: dev::Payload,
     bounds: FrameBounds,
     breach: Option<CloseCode>,
 }
 
+/// How long a client may take to answer our close frame.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// What a client may offer in `Sec-WebSocket-Protocol`. A browser that offers subprotocols fails a connection for which none
 /// of them was selected, so one that has to offer something has a name that it can.
 const SUBPROTOCOL: &str = "db-chat";
-
-/// Frames that wait together are written together, up to about so many bytes.
-const WRITE_BYTES: usize = 16 * 1024;
 
 /// Shakes hands. No extension and no subprotocol but [`SUBPROTOCOL`] is accepted; a client that insists on one closes by itself.
 ///
@@ -69,12 +72,17 @@ pub(super) async fn upgrade(
     outbox: Outbox,
 ) -> Result<(HttpResponse, SocketReader), actix_web::Error> {
     let watch = Rc::new(RefCell::new(Watch {
+        payload,
         bounds: FrameBounds::new(message_bytes_max),
         breach: None,
     }));
     let watched = WatchedPayload {
-        payload,
         watch: Rc::clone(&watch),
+    };
+    let ending = Ending {
+        watch: Rc::clone(&watch),
+        inbound_end: request.conn_data().copied(),
+        timeout: None,
     };
     let watched: Pin<Box<dyn Stream<Item = Result<Bytes, PayloadError>>>> = Box::pin(watched);
     let payload = web::Payload::from_request(request, &mut dev::Payload::from(watched)).await?;
@@ -85,7 +93,7 @@ pub(super) async fn upgrade(
             inner,
             session: Some(session),
             outbox,
-            half_close: request.conn_data().copied(),
+            ending: Some(ending),
         })
     });
     let messages = messages
@@ -142,22 +150,21 @@ impl SocketReader {
 
 /// The request's payload, cut off where it breaches the bounds.
 struct WatchedPayload {
-    payload: dev::Payload,
     watch: Rc<RefCell<Watch>>,
 }
 
 impl Stream for WatchedPayload {
     type Item = Result<Bytes, PayloadError>;
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.watch.borrow().breach.is_some() {
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut watch = self.watch.borrow_mut();
+        if watch.breach.is_some() {
             return Poll::Ready(None);
         }
-        let polled = Pin::new(&mut self.payload).poll_next(context);
+        let polled = Pin::new(&mut watch.payload).poll_next(context);
         let Poll::Ready(Some(Ok(piece))) = polled else {
             return polled;
         };
-        let mut watch = self.watch.borrow_mut();
         // The frames before the bad one, and before the last one, were sent in good faith.
         let good_bytes = match watch.bounds.follow(&piece) {
             Ok(good_bytes) => good_bytes,
@@ -171,9 +178,37 @@ impl Stream for WatchedPayload {
     }
 }
 
-/// The response's body: takes from the outbox whenever the worker wants bytes, so that what waits is counted in the outbox and not
-/// hidden in a channel of actix-ws, nor in the worker's buffer: the server is built to ask for more only when the kernel has
-/// taken what it was given before (`app`, `h1_write_buffer_size`). So when it asks after the close frame, that one is on its way.
+/// What is between our close frame and the end of TCP: the client's close frame. Until then it may be sending something else; TCP that
+/// ends with bytes unread would take away from it what it has not read itself, our close frame with it.
+struct Ending {
+    watch: Rc<RefCell<Watch>>,
+    inbound_end: Option<InboundEnd>,
+    timeout: Option<Pin<Box<Sleep>>>,
+}
+
+impl Ending {
+    /// Ready when the client has closed, is gone, or takes too long. What else it says is dropped.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let timeout = self
+            .timeout
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(CLOSE_TIMEOUT)));
+        let mut watch = self.watch.borrow_mut();
+        while !watch.bounds.is_closed() && timeout.as_mut().poll(context).is_pending() {
+            match Pin::new(&mut watch.payload).poll_next(context) {
+                Poll::Ready(Some(Ok(piece))) if !is_close_frame(&piece) => {}
+                Poll::Ready(_) => break,
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        if let Some(end) = self.inbound_end.take() {
+            end.reach();
+        }
+        Poll::Ready(())
+    }
+}
+
+/// The response's body: takes from the outbox whenever the worker wants bytes, one frame at a time, so
+/// that what waits is counted in the outbox and not hidden in a channel of actix-ws.
 ///
 /// That channel is used outside of tokio's cooperative budget: a task that has used it up is told that a channel with room has
 /// none, and that one with a message is empty, which would lose the frame. The outbox bounds what is written in one go.
@@ -182,7 +217,8 @@ struct OutboxBody {
     inner: BoxBody,
     session: Option<Session>,
     outbox: Outbox,
-    half_close: Option<HalfClose>,
+    /// `None` where the client is given up.
+    ending: Option<Ending>,
 }
 
 impl OutboxBody {
@@ -209,25 +245,6 @@ impl OutboxBody {
             self.session = Some(session);
         }
     }
-
-    /// The bytes of the next frame.
-    fn poll_frame(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Box<dyn std::error::Error>>>> {
-        loop {
-            let inner = &mut self.inner;
-            let encoded = poll_fn(|context| Pin::new(&mut *inner).poll_next(context));
-            if let Poll::Ready(bytes) = Pin::new(&mut unconstrained(encoded)).poll(context) {
-                return Poll::Ready(bytes);
-            }
-            match self.outbox.poll_next(context) {
-                Poll::Ready(Some(outgoing)) => self.encode(outgoing),
-                Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-    }
 }
 
 impl MessageBody for OutboxBody {
@@ -241,25 +258,30 @@ impl MessageBody for OutboxBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        let mut batch = BytesMut::new();
-        while batch.len() < WRITE_BYTES {
-            match self.poll_frame(context)? {
-                // The usual case: alone, it is not copied.
-                Poll::Ready(Some(bytes)) if batch.is_empty() && !self.outbox.has_waiting() => {
-                    return Poll::Ready(Some(Ok(bytes)));
-                }
-                Poll::Ready(Some(bytes)) => batch.extend_from_slice(&bytes),
-                Poll::Ready(None) | Poll::Pending if !batch.is_empty() => break,
+        loop {
+            let inner = &mut self.inner;
+            let encoded = poll_fn(|context| Pin::new(&mut *inner).poll_next(context));
+            match Pin::new(&mut unconstrained(encoded)).poll(context) {
+                Poll::Ready(Some(bytes)) => return Poll::Ready(Some(bytes)),
+                // The close frame was the last.
                 Poll::Ready(None) => {
-                    if let Some(half_close) = self.half_close.take() {
-                        half_close.finish();
-                    }
+                    let ended = match &mut self.ending {
+                        Some(ending) => ending.poll(context),
+                        None => Poll::Ready(()),
+                    };
+                    return ended.map(|()| None);
+                }
+                Poll::Pending => {}
+            }
+            match self.outbox.poll_next(context) {
+                Poll::Ready(Some(outgoing)) => self.encode(outgoing),
+                Poll::Ready(None) => {
+                    self.ending = None;
                     return Poll::Ready(None);
                 }
                 Poll::Pending => return Poll::Pending,
             }
         }
-        Poll::Ready(Some(Ok(batch.freeze())))
     }
 }
 

@@ -364,7 +364,7 @@ async fn a_close_is_answered_and_what_comes_after_it_is_not_heard() {
     .await;
 }
 
-/// RFC 6455, section 7.1.1: a client waits for the server to end TCP.
+/// RFC 6455, section 7.1.1: once both have sent their close frames, a client waits for the server to end TCP.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_server_ends_the_connection_by_itself_and_at_once() {
     let server = TestServer::start(echoing()).await;
@@ -378,6 +378,9 @@ async fn the_server_ends_the_connection_by_itself_and_at_once() {
         };
         socket.bytes(&ending).await;
         assert!(socket.close_code().await.is_some());
+        if number % 2 == 1 {
+            socket.bytes(&close(1003, b"")).await;
+        }
         socket.ends().await;
     }
     // One by one they would take more than a second each if it waited for the client, as the HTTP server below does.

@@ -81,6 +81,8 @@ impl Case {
             }
         }
         if let Some(Outcome::Close(_)) = self.outcomes.last() {
+            // The server may have ended it already.
+            let _ = socket.try_bytes(&RawSocket::encode(0x88, b"")).await;
             socket.ends().await;
             return;
         }
