@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_web::http::header;
-use actix_web::{HttpMessage, HttpRequest, web};
+use actix_web::{HttpRequest, web};
 use futures_util::StreamExt;
 
 use crate::config::Limits;
@@ -48,13 +48,10 @@ pub(super) async fn read_json_text(
 
 /// Forms of other sites can post every type but this one without a preflight request.
 fn check_type(request: &HttpRequest) -> Result<(), HttpError> {
-    let is_json = request.mime_type().ok().flatten().is_some_and(|mime| {
-        mime.essence_str() == "application/json"
-            && mime
-                .get_param("charset")
-                .is_none_or(|charset| charset.as_str().eq_ignore_ascii_case("utf-8"))
-    });
-    if is_json {
+    let mut types = request.headers().get_all(header::CONTENT_TYPE);
+    // Two of them leave it open which one counts.
+    let only = types.next().filter(|_| types.next().is_none());
+    if only.is_some_and(|value| value.to_str().is_ok_and(is_json)) {
         return Ok(());
     }
     Err(WireError::new(
@@ -62,6 +59,23 @@ fn check_type(request: &HttpRequest) -> Result<(), HttpError> {
         "Please send the body as JSON with `Content-Type: application/json`.",
     )
     .into())
+}
+
+/// `application/json` with any parameters, as long as they name no other encoding.
+fn is_json(content_type: &str) -> bool {
+    let mut parts = content_type.split(';').map(str::trim);
+    let essence = parts.next().unwrap_or_default();
+    essence.eq_ignore_ascii_case("application/json")
+        && parts.all(|parameter| match parameter.split_once('=') {
+            Some((name, value)) if name.eq_ignore_ascii_case("charset") => {
+                let charset = value.trim_matches('"');
+                // The second spelling is no registered one, and common.
+                ["utf-8", "utf8"]
+                    .iter()
+                    .any(|known| charset.eq_ignore_ascii_case(known))
+            }
+            Some(_) | None => true,
+        })
 }
 
 fn check_encoding(request: &HttpRequest) -> Result<(), HttpError> {
@@ -113,4 +127,36 @@ fn too_large(bytes_max: usize) -> HttpError {
         format!("The body is too large. Please keep it within {bytes_max} bytes."),
     )
     .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_in_utf_8_is_taken_however_it_is_written() {
+        for content_type in [
+            "application/json",
+            "Application/JSON",
+            "application/json;",
+            "application/json ; CHARSET=\"UTF-8\"",
+            "application/json;charset=utf8",
+            "application/json; version=1; charset=utf-8",
+        ] {
+            assert!(is_json(content_type), "{content_type}");
+        }
+        for content_type in [
+            "",
+            "json",
+            "text/json",
+            "application/jsonp",
+            "application/problem+json",
+            "application/json, text/plain",
+            "application/json; charset=",
+            "application/json; charset=latin1",
+            "application/json; charset=utf-8; charset=utf-16",
+        ] {
+            assert!(!is_json(content_type), "{content_type}");
+        }
+    }
 }

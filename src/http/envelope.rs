@@ -15,6 +15,7 @@ use crate::wire::errors::WireError;
 
 use super::problem::HttpError;
 use super::ticket;
+use super::unread_body::HeldBody;
 
 /// Bytes of path, header names and header values together. What other servers commonly take; a browser
 /// with many cookies stays below it. The HTTP parser itself gives up at 128 KiB.
@@ -32,6 +33,7 @@ pub async fn envelop(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     ticket::take(&mut request);
+    let held_body = HeldBody::of(&mut request);
     let id = request
         .headers()
         .get(REQUEST_ID_HEADER)
@@ -53,6 +55,9 @@ pub async fn envelop(
     let is_error = response.status().is_client_error() || response.status().is_server_error();
     if is_error && !is_json(&response) {
         response = write_error(response, &id);
+    }
+    if let Some(body) = held_body {
+        response = response.map_body(|_, response| body.within(response));
     }
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {

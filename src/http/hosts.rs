@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 
+use actix_web::http::Uri;
 use actix_web::http::header::{self, HeaderMap};
 
 use crate::protocol::error_code::ErrorCode;
@@ -41,8 +42,17 @@ impl AllowedHosts {
         allowed
     }
 
-    /// Whether a request with these headers may come in. One without `Host` is from no browser.
-    pub(super) fn allow(&self, headers: &HeaderMap) -> bool {
+    /// Whether a request with this target and these headers may come in. One without `Host` is from no browser.
+    pub(super) fn allow(&self, target: &Uri, headers: &HeaderMap) -> bool {
+        // A target that is a whole address counts more than `Host` (RFC 9112, section 3.2.2), and may not say otherwise.
+        let is_meant = match (target.scheme_str(), target.authority()) {
+            (Some("http" | "https"), Some(authority)) => self.allows(authority.as_str()),
+            (Some(_), _) => false,
+            (None, _) => true,
+        };
+        if !is_meant {
+            return false;
+        }
         let mut hosts = headers.get_all(header::HOST);
         let Some(host) = hosts.next() else {
             return true;
@@ -50,11 +60,20 @@ impl AllowedHosts {
         if hosts.next().is_some() {
             return false;
         }
-        host.to_str().is_ok_and(|host| self.any || self.knows(host))
+        host.to_str().is_ok_and(|host| self.allows(host))
     }
 
-    fn knows(&self, host: &str) -> bool {
-        let host = host_of(host).to_ascii_lowercase();
+    fn allows(&self, authority: &str) -> bool {
+        self.any || self.knows(authority)
+    }
+
+    fn knows(&self, authority: &str) -> bool {
+        let host = host_of(authority);
+        let port = authority.split_at(host.len()).1;
+        if !port.chars().skip(1).all(|c| c.is_ascii_digit()) {
+            return false;
+        }
+        let host = host.to_ascii_lowercase();
         // A dot at the end names the same host.
         let host = host.strip_suffix('.').unwrap_or(&host);
         let address = host.trim_start_matches('[').trim_end_matches(']');
@@ -91,7 +110,7 @@ mod tests {
         let allowed = AllowedHosts::new(&list, "chat.internal:8080");
         let mut headers = HeaderMap::new();
         headers.insert(header::HOST, host.parse().unwrap());
-        assert_eq!(allowed.allow(&headers), expected, "{host}");
+        assert_eq!(allowed.allow(&Uri::default(), &headers), expected, "{host}");
     }
 
     #[test]
@@ -120,6 +139,8 @@ mod tests {
             "evillocalhost",
             "",
             "[evil",
+            "localhost:http",
+            "user@localhost",
             "[::1]evil.test",
             "localhost@evil.test",
             "2130706433",
@@ -146,10 +167,27 @@ mod tests {
     fn a_request_with_two_hosts_is_refused_and_one_without_is_no_browsers() {
         let allowed = AllowedHosts::new(&[], "127.0.0.1:0");
         let mut headers = HeaderMap::new();
-        assert!(allowed.allow(&headers));
+        assert!(allowed.allow(&Uri::default(), &headers));
         for host in ["localhost", "localhost"] {
             headers.append(header::HOST, host.parse().unwrap());
         }
-        assert!(!allowed.allow(&headers));
+        assert!(!allowed.allow(&Uri::default(), &headers));
+    }
+
+    #[test]
+    fn an_address_as_target_is_looked_at_too() {
+        let allowed = AllowedHosts::new(&[], "127.0.0.1:0");
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, "localhost".parse().unwrap());
+        for (target, expected) in [
+            ("/api", true),
+            ("http://localhost/api", true),
+            ("https://127.0.0.1:8080/api", true),
+            ("http://evil.test/api", false),
+            ("ftp://localhost/api", false),
+        ] {
+            let target: Uri = target.parse().unwrap();
+            assert_eq!(allowed.allow(&target, &headers), expected, "{target}");
+        }
     }
 }

@@ -18,6 +18,7 @@ mod problem;
 mod query;
 mod schema_info;
 mod ticket;
+mod unread_body;
 mod upgrade;
 
 use std::sync::Arc;
@@ -146,7 +147,7 @@ pub fn routes(doors: web::Data<Doors>) -> impl FnOnce(&mut web::ServiceConfig) {
             .service(readable(resource("/readyz"), web::to(health::readyz)))
             .service(readable(resource("/metrics"), web::to(metrics::metrics)))
             .service(readable(
-                web::resource("/openapi.json"),
+                resource("/openapi.json"),
                 web::to(openapi::openapi),
             ))
             .service(readable(web::resource("/"), web::to(assets::page)))

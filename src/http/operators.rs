@@ -79,7 +79,7 @@ fn is_from_here(request: &HttpRequest, doors: &Doors) -> bool {
     address.is_none()
         && request.peer_addr().is_some()
         && !is_forwarded(headers)
-        && doors.hosts.allow(headers)
+        && doors.hosts.allow(request.uri(), headers)
 }
 
 fn is_forwarded(headers: &HeaderMap) -> bool {

@@ -169,7 +169,7 @@ pub(super) async fn guard(
     let origin = request.headers().get(header::ORIGIN).cloned();
     let headers = request.headers();
     let doors = request.app_data::<web::Data<Doors>>();
-    if !doors.is_some_and(|doors| doors.hosts.allow(headers)) {
+    if !doors.is_some_and(|doors| doors.hosts.allow(request.uri(), headers)) {
         return Ok(request.error_response(HttpError::from(super::hosts::refusal())));
     }
     if !doors.is_some_and(|doors| doors.origins.allow(headers)) {

@@ -2,7 +2,7 @@
 //! open a socket to any server, so name, origin and credentials are checked here, while a plain error is still possible.
 
 use actix_web::http::Version;
-use actix_web::http::header::{self, HeaderMap};
+use actix_web::http::header::{self, HeaderMap, HeaderName};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::connection;
@@ -36,10 +36,10 @@ pub(super) async fn upgrade(
             .with_header(header::UPGRADE, "websocket")
             .with_header(header::SEC_WEBSOCKET_VERSION, "13"));
     }
-    if request.version() < Version::HTTP_11 {
+    if request.version() < Version::HTTP_11 || !is_well_formed(request.headers()) {
         return Err(no_handshake().into());
     }
-    if !doors.hosts.allow(request.headers()) {
+    if !doors.hosts.allow(request.uri(), request.headers()) {
         return Err(super::hosts::refusal().into());
     }
     if !doors.origins.allow(request.headers()) {
@@ -66,6 +66,30 @@ fn no_handshake() -> WireError {
         ErrorCode::InvalidRequest,
         "This is no WebSocket handshake of version 13.",
     )
+}
+
+/// What actix-ws does not look at: the key and the version stand there once (RFC 6455, sections 11.3.1 and 11.3.5), the protocol's name
+/// is there as a word and not as a part of one, and nothing follows that a proxy could have taken for a body.
+fn is_well_formed(headers: &HeaderMap) -> bool {
+    let stands_once = |name| headers.get_all(name).count() == 1;
+    let has_body = headers.contains_key(header::TRANSFER_ENCODING)
+        || headers
+            .get(header::CONTENT_LENGTH)
+            .is_some_and(|length| length != "0");
+    stands_once(header::SEC_WEBSOCKET_KEY)
+        && stands_once(header::SEC_WEBSOCKET_VERSION)
+        && lists(headers, header::CONNECTION, "upgrade")
+        && lists(headers, header::UPGRADE, "websocket")
+        && !has_body
+}
+
+/// Whether a header that holds a list, in one line or in several, has this word in it.
+fn lists(headers: &HeaderMap, name: HeaderName, word: &str) -> bool {
+    headers
+        .get_all(name)
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|entry| entry.trim().eq_ignore_ascii_case(word))
 }
 
 /// RFC 6455, section 4.4: such a client is told which version there is.

@@ -22,7 +22,7 @@ use crate::support::serve_process::ServeProcess;
 use crate::support::turns::PATIENCE;
 use crate::support::web_socket::{handshake, is_final};
 
-const CLIENTS: u64 = 32;
+const CLIENTS: u64 = 24;
 
 /// So many questions are answered before the first instance is stopped, between the two, and after the second one's return.
 const ANSWERS_BETWEEN: u64 = 100;
@@ -69,6 +69,8 @@ async fn a_rolling_restart_under_load_loses_no_answer() {
         ("ANTHROPIC_API_KEY", "sk-none".to_owned()),
         ("ANTHROPIC_BASE_URL", fake.url()),
         ("DB_CHAT_QUESTIONS_PER_MINUTE_MAX", "100000".to_owned()),
+        // A machine that has too much to do is not what this is about.
+        ("DB_CHAT_STORE_TIMEOUT_MS", "15000".to_owned()),
     ];
     let settings = settings
         .each_ref()
@@ -169,6 +171,8 @@ struct Client {
     question: &'static str,
     /// Whether the question under way has been sent.
     is_asked: bool,
+    /// Whether it was taken up again.
+    is_resumed: bool,
     /// The last frame's number.
     seq: u64,
     prose: String,
@@ -192,6 +196,7 @@ impl Client {
             answered: 0,
             question: QUESTION,
             is_asked: false,
+            is_resumed: false,
             seq: 0,
             prose: String::new(),
         }
@@ -229,19 +234,24 @@ impl Client {
             Err(Missed::Closed(code)) => {
                 self.stream = None;
                 match code {
-                    // Answers in flight were sent before.
-                    Some(1001) | None => assert_eq!(self.seq, 0, "closed in an answer"),
+                    // Answers in flight were sent before, but for those of another instance.
+                    Some(1001) | None => {
+                        assert!(self.seq == 0 || self.is_resumed, "closed in an answer");
+                    }
                     Some(code) => panic!("closed with {code}"),
                 }
                 false
             }
             Err(Missed::Refused(code)) => {
-                assert_eq!(self.seq, 0, "{code}");
                 match code.as_str() {
-                    // It never was one: asked again, elsewhere.
-                    "shutting_down" => self.stream = None,
+                    // It goes on, or never was one: taken up or asked again, elsewhere.
+                    "shutting_down" => {
+                        self.stream = None;
+                        self.is_asked = self.is_resumed;
+                        return false;
+                    }
                     // It was closed before it had been heard.
-                    "request_not_found" => {}
+                    "request_not_found" => assert_eq!(self.seq, 0, "forgotten"),
                     _ => panic!("{code}"),
                 }
                 self.is_asked = false;
@@ -267,6 +277,7 @@ impl Client {
         assert_eq!(self.prose, PROSE.concat());
         self.answered += 1;
         self.is_asked = false;
+        self.is_resumed = false;
         self.seq = 0;
         self.prose.clear();
         true
@@ -312,6 +323,7 @@ impl Client {
                 "conversation_id": self.conversation_id,
             })
         };
+        self.is_resumed = self.is_asked;
         self.is_asked = true;
         let stream = self.stream.as_mut().expect("a connection");
         // What failed here is seen where it is read.

@@ -29,7 +29,12 @@ pub(crate) struct RawSocket {
 impl RawSocket {
     /// Shakes hands and reads the response's head.
     pub(crate) async fn open(address: SocketAddr) -> Self {
-        let mut stream = TcpStream::connect(address).await.expect("a connection");
+        Self::open_on(TcpStream::connect(address).await.expect("a connection")).await
+    }
+
+    /// The same on a connection that there is already.
+    pub(crate) async fn open_on(mut stream: TcpStream) -> Self {
+        let address = stream.peer_addr().expect("a connection");
         let request = format!(
             "GET /ws/db_chat/query/ HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"

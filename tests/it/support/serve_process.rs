@@ -89,6 +89,17 @@ impl ServeProcess {
         self.status_bytes("VmHWM:")
     }
 
+    /// From now on [`memory_peak_bytes`](Self::memory_peak_bytes) is about what comes.
+    pub(crate) fn forget_memory_peak(&self) {
+        // See proc(5), `clear_refs`.
+        std::fs::write(format!("/proc/{}/clear_refs", self.id()), "5").expect("a process of ours");
+    }
+
+    /// The memory that it holds now, in bytes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.status_bytes("VmRSS:")
+    }
+
     /// How many files and sockets it has open.
     pub(crate) fn open_files(&self) -> usize {
         let files = std::fs::read_dir(format!("/proc/{}/fd", self.id()));
