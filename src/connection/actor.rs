@@ -241,10 +241,10 @@ impl Actor {
             }
             Delivered::Refused {
                 request_id,
-                is_resume,
+                ends_following,
                 error,
             } => {
-                if is_resume {
+                if ends_following {
                     self.turns.remove(&request_id);
                 }
                 self.refuse(Some(request_id.to_string()), &error);

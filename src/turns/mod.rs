@@ -122,8 +122,8 @@ impl TurnHub {
         Self { hub }
     }
 
-    /// Starts a turn and returns at once. `receiver` gets its frames, ending with exactly one that has an `ending`.
-    /// Turns of one conversation run one after the other, in the order of these calls.
+    /// Starts a turn and returns at once. `receiver` gets its frames, ending with exactly one that has an `ending`; or, and
+    /// then nothing else, a refusal, if another instance is answering the same question. Turns of one conversation run one after the other, in the order of these calls.
     ///
     /// # Errors
     /// The same principal has a turn under way with this request id in this conversation.
@@ -136,12 +136,7 @@ impl TurnHub {
         let hub = &self.hub;
         let cancel = hub.abort.child_token();
         let turn = Arc::new(LocalTurn::new(&question, delivery, cancel));
-        self.registry().insert(&turn).map_err(|_| {
-            WireError::new(
-                ErrorCode::DuplicateRequestId,
-                "A question with this `request_id` is being answered. Please resume it, or give each question its own.",
-            )
-        })?;
+        self.registry().insert(&turn).map_err(|_| duplicate())?;
         let place = hub.line.enter(question.conversation_id);
         let following = self.follow(&turn, 0, receiver);
         // Below the connection that asks, where one does.
@@ -205,7 +200,7 @@ impl TurnHub {
             if let Some(error) = error {
                 let refused = Delivered::Refused {
                     request_id: name.request_id,
-                    is_resume: false,
+                    ends_following: false,
                     error,
                 };
                 // Fails only when the client is gone.
@@ -238,6 +233,12 @@ impl TurnHub {
         following
     }
 
+    /// A turn does not come to be after all.
+    fn refused(&self, turn: &LocalTurn, error: WireError) {
+        self.registry().remove(turn);
+        turn.log.refuse(error);
+    }
+
     /// A turn has had its final frame.
     fn ended(&self, turn: &Arc<LocalTurn>) {
         self.registry().ended(turn);
@@ -251,7 +252,7 @@ impl TurnHub {
             "Redis was away: writing the logs of turns again"
         );
         for turn in turns {
-            shared.name(&turn.name(), turn.shared()).await?;
+            shared.name(turn.own()).await?;
             if turn.is_running() {
                 turn.log.doubt();
             } else {
@@ -311,6 +312,13 @@ async fn check_in(hub: Weak<Hub>) {
 
 fn cancelled() -> WireError {
     WireError::new(ErrorCode::Cancelled, "The question was stopped.")
+}
+
+fn duplicate() -> WireError {
+    WireError::new(
+        ErrorCode::DuplicateRequestId,
+        "A question with this `request_id` is being answered. Please resume it, or give each question its own.",
+    )
 }
 
 fn not_found() -> WireError {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
+use fred::error::Error as RedisError;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tracing::Instrument;
@@ -38,6 +39,11 @@ const RENEW: Duration = Duration::from_secs(1);
 /// How often a turn that waits for another instance's looks whether it may go, when nobody says so.
 const LINE_LOOK: Duration = Duration::from_secs(1);
 
+/// How often, and how many times, a name that is taken elsewhere is looked at again: the question that has it may have had its final
+/// frame already, and its instance gives the name back right after that.
+const CLAIM_LOOK: Duration = Duration::from_millis(50);
+const CLAIM_LOOKS_MAX: u32 = 10;
+
 /// Runs a turn to its end.
 pub(super) async fn run(
     hub: TurnHub,
@@ -54,7 +60,7 @@ pub(super) async fn run(
     };
     if let Some(shared) = &hub.hub.shared {
         // Whoever waits on another instance goes on now; if this fails, when the lease has run out.
-        let _ = shared.leave_conversation(turn.shared()).await;
+        let _ = shared.end(turn.own()).await;
     }
     drop(place);
     hub.ended(&turn);
@@ -80,9 +86,19 @@ async fn answer(
             writer.fail(why_stopped(hub, turn));
             return None;
         }
-        outcome = take_conversation(hub, turn, place) => if let Err(error) = outcome {
-            writer.fail(error);
-            return None;
+        outcome = take_conversation(hub, turn, place) => match outcome {
+            Ok(()) => {}
+            Err(NotTaken::Duplicate) => {
+                hub.refused(turn, super::duplicate());
+                return None;
+            }
+            Err(NotTaken::Away(error)) => {
+                writer.fail(WireError::from(&StoreError::Unavailable {
+                    operation: "enter",
+                    source: Box::new(error),
+                }));
+                return None;
+            }
         },
     }
     let (sender, events) = mpsc::channel(EVENTS_WAITING_MAX);
@@ -104,24 +120,33 @@ async fn answer(
     Some(running)
 }
 
+/// Why a turn does not run.
+enum NotTaken {
+    /// Another instance answers the same question.
+    Duplicate,
+    /// Redis cannot be asked.
+    Away(RedisError),
+}
+
+impl From<RedisError> for NotTaken {
+    fn from(error: RedisError) -> Self {
+        Self::Away(error)
+    }
+}
+
 /// Waits until the turn is the first one of its conversation: here, and then among all instances.
 async fn take_conversation(
     hub: &TurnHub,
     turn: &Arc<LocalTurn>,
     place: &mut Place,
-) -> Result<(), WireError> {
+) -> Result<(), NotTaken> {
     let Some(shared) = &hub.hub.shared else {
         place.first().await;
         return Ok(());
     };
-    let away = |error| {
-        WireError::from(&StoreError::Unavailable {
-            operation: "enter",
-            source: Box::new(error),
-        })
-    };
+    claim(shared, turn).await?;
     if turn.is_resumable() {
-        publish(hub, shared, turn).await.map_err(away)?;
+        shared.name(turn.own()).await?;
         let (shared, turn) = (shared.clone(), Arc::clone(turn));
         let keep_for = hub.hub.resume_timeout;
         let replicating =
@@ -130,27 +155,23 @@ async fn take_conversation(
     }
     place.first().await;
     let bell = shared.bell(turn.id);
-    while !shared
-        .take_conversation(turn.shared())
-        .await
-        .map_err(away)?
-    {
+    while !shared.take_conversation(turn.shared()).await? {
         bell.rung(LINE_LOOK).await;
     }
     turn.hold_conversation();
     Ok(())
 }
 
-/// Lets the other instances find the turn, its lease first: what has none counts as lost.
-async fn publish(
-    hub: &TurnHub,
-    shared: &SharedTurns,
-    turn: &LocalTurn,
-) -> Result<(), fred::error::Error> {
-    shared
-        .renew(turn.shared(), false, hub.hub.resume_timeout)
-        .await?;
-    shared.name(&turn.name(), turn.shared()).await
+/// Claims the turn's name among all instances. One that was answered elsewhere a moment ago is waited for.
+async fn claim(shared: &SharedTurns, turn: &LocalTurn) -> Result<(), NotTaken> {
+    for _ in 0..CLAIM_LOOKS_MAX {
+        if shared.begin(turn.own()).await? {
+            turn.take_name();
+            return Ok(());
+        }
+        tokio::time::sleep(CLAIM_LOOK).await;
+    }
+    Err(NotTaken::Duplicate)
 }
 
 /// Renews the turn's lease and does what others asked for meanwhile.
@@ -162,9 +183,12 @@ async fn renew(hub: &TurnHub, turn: &LocalTurn) -> std::convert::Infallible {
     let mut was_away = false;
     loop {
         bell.rung(RENEW).await;
+        if !turn.has_name() {
+            continue;
+        }
         let life = hub.hub.resume_timeout + RENEW;
         let renewed = shared
-            .renew(turn.shared(), turn.holds_conversation(), life)
+            .renew(turn.own(), turn.holds_conversation(), life)
             .await;
         let Ok(renewed) = renewed else {
             was_away = true;
@@ -179,7 +203,7 @@ async fn renew(hub: &TurnHub, turn: &LocalTurn) -> std::convert::Infallible {
         // Redis may have forgotten the turn, or another instance may have taken its owner for gone.
         let is_in_doubt = was_away || !renewed.was_there;
         if is_in_doubt && turn.is_resumable() {
-            was_away = shared.name(&turn.name(), turn.shared()).await.is_err();
+            was_away = shared.name(turn.own()).await.is_err();
             turn.log.doubt();
         }
     }

@@ -3,6 +3,7 @@
 mod chaos;
 mod failover;
 mod load;
+mod names;
 mod one_instance;
 mod outages;
 mod support;

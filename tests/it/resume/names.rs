@@ -1,0 +1,130 @@
+//! What clients call their questions, over two instances.
+
+use serde_json::{Value, json};
+
+use super::support::{CONVERSATION, Instance, checked_prose, resume, say};
+use crate::support::redis::{AnyRedis, with_each_redis};
+
+const ELSEWHERE: &str = "00000000-6d4a-4f0e-9a57-0c1d2e3f4a5b";
+
+with_each_redis! {
+    a_question_that_is_sent_to_both_at_once_is_answered_once
+    questions_are_resumed_on_any_instance_by_their_request_id_alone
+}
+
+async fn a_question_that_is_sent_to_both_at_once_is_answered_once(redis: AnyRedis) {
+    let mut one = Instance::start(&redis.url()).await;
+    let mut two = Instance::start(&redis.url()).await;
+    let (mut at_one, mut at_two) = (one.server.connect().await, two.server.connect().await);
+    for number in 0..10 {
+        let id = format!("q{number}");
+        tokio::join!(
+            at_one.ask(&id, Some(CONVERSATION)),
+            at_two.ask(&id, Some(CONVERSATION))
+        );
+        let (turn, winner, loser) = tokio::select! {
+            turn = one.playbook.next() => (turn, &mut at_one, &mut at_two),
+            turn = two.playbook.next() => (turn, &mut at_two, &mut at_one),
+        };
+        let refusal = loser.frame().await;
+        assert_eq!(refusal["code"], "duplicate_request_id");
+        assert_eq!(
+            (&refusal["request_id"], &refusal["seq"]),
+            (&json!(id), &Value::Null),
+            "it never was a question"
+        );
+        // What the contract says to do then.
+        resume(loser, &id, 0).await;
+        say(&turn, "a").await;
+        let first = loser.frame().await;
+        assert_eq!(first["token"], "a", "{number} {first}");
+        turn.answer("a").await;
+        for socket in [winner, loser] {
+            let frames = socket.frames_of(&id).await;
+            assert_eq!(frames.last().expect("frames")["reply"], "a");
+        }
+        assert!(one.playbook.is_empty() && two.playbook.is_empty());
+        // Its final frame has been sent: the id asks anew, on either.
+        for (instance, socket) in [(&mut two, &mut at_two), (&mut one, &mut at_one)] {
+            socket.ask(&id, Some(CONVERSATION)).await;
+            instance.playbook.next().await.answer("anew").await;
+            assert_eq!(socket.frames_of(&id).await[0]["reply"], "anew");
+        }
+    }
+
+    // The other doors keep to it too, and other conversations have questions of their own.
+    at_one.ask("q", Some(CONVERSATION)).await;
+    let turn = one.playbook.next().await;
+    let body = json!({"query": "how many", "request_id": "q", "conversation_id": CONVERSATION})
+        .to_string();
+    let response = two.server.post(body.clone()).send().await;
+    let response = response.expect("a response");
+    assert_eq!(response.status(), 409);
+    let refusal: Value = response.json().await.expect("JSON");
+    assert_eq!(refusal["code"], "duplicate_request_id");
+    let events = two.server.post(body).header("accept", "text/event-stream");
+    let events = events.send().await.expect("a response").text().await;
+    let events = events.expect("events");
+    assert!(events.starts_with("event: error\ndata: {"), "{events}");
+    assert!(events.contains("duplicate_request_id"), "{events}");
+    at_two.ask("q", Some(ELSEWHERE)).await;
+    let namesake = two.playbook.next().await;
+    namesake.answer("namesake").await;
+    turn.answer("first").await;
+    assert_eq!(at_two.frames_of("q").await[0]["reply"], "namesake");
+    assert_eq!(at_one.frames_of("q").await[0]["reply"], "first");
+    assert!(one.playbook.is_empty() && two.playbook.is_empty());
+}
+
+async fn questions_are_resumed_on_any_instance_by_their_request_id_alone(redis: AnyRedis) {
+    const CLIENTS: usize = 6;
+    let mut one = Instance::start(&redis.url()).await;
+    let mut two = Instance::start(&redis.url()).await;
+    let three = Instance::start(&redis.url()).await;
+    let mut running = Vec::new();
+    for client in 0..CLIENTS {
+        let mut lost = one.server.connect().await;
+        let id = format!("client-{client}");
+        lost.ask(&id, None).await;
+        let turn = one.playbook.next().await;
+        say(&turn, &id).await;
+        let frame = lost.frame().await;
+        assert_eq!(frame["token"], id.as_str());
+        running.push((id, turn, frame["conversation_id"].clone()));
+    }
+    let mut resumed = Vec::new();
+    for (client, (id, turn, conversation)) in running.into_iter().enumerate() {
+        let instance = [&one, &two, &three][client % 3];
+        let mut socket = instance.server.connect().await;
+        resume(&mut socket, &id, 0).await;
+        let frame = socket.frame().await;
+        assert_eq!(
+            (&frame["token"], &frame["conversation_id"]),
+            (&json!(id), &conversation)
+        );
+        resumed.push((socket, id, turn));
+    }
+    for (mut socket, id, turn) in resumed {
+        turn.answer(&id).await;
+        let frames = socket.frames_of(&id).await;
+        checked_prose(&frames, 2);
+        assert_eq!(frames.last().expect("frames")["reply"], id.as_str());
+    }
+
+    // An id that two have chosen stands for neither, until the conversation is named.
+    let mut asker = one.server.connect().await;
+    let mut namesake = two.server.connect().await;
+    asker.ask("same", Some(CONVERSATION)).await;
+    let turn = one.playbook.next().await;
+    namesake.ask("same", Some(ELSEWHERE)).await;
+    let namesakes = two.playbook.next().await;
+    let mut other = three.server.connect().await;
+    resume(&mut other, "same", 0).await;
+    assert_eq!(other.frame().await["code"], "request_not_found");
+    let named = json!({"type": "resume", "request_id": "same", "conversation_id": ELSEWHERE});
+    other.text(named.to_string()).await;
+    namesakes.answer("namesake").await;
+    assert_eq!(other.frames_of("same").await[0]["reply"], "namesake");
+    turn.answer("first").await;
+    assert_eq!(asker.frames_of("same").await[0]["reply"], "first");
+}
