@@ -92,9 +92,8 @@ impl Keys {
     /// A sorted set: the turns that a principal calls by this request id, in whichever conversation, by when they came.
     #[must_use]
     pub fn turn_names(&self, principal: &Principal, request_id: &RequestId) -> String {
-        let principal = principal.as_str();
-        let length = principal.len();
-        format!("{}request:{length}:{principal}:{request_id}", self.prefix)
+        let owner = Self::owner(principal);
+        format!("{}request:{owner}:{request_id}", self.prefix)
     }
 
     /// A text: since when Redis has had what it has.

@@ -1,15 +1,19 @@
 //! What clients call their questions, over two instances.
 
+use db_chat::config::{Config, JwtConfig, JwtKeys};
 use serde_json::{Value, json};
 
-use super::support::{CONVERSATION, Instance, checked_prose, resume, say};
+use super::support::{CONVERSATION, Instance, cancel, checked_prose, resume, say};
+use crate::support::issuer::{SigningKey, claims};
 use crate::support::redis::{AnyRedis, with_each_redis};
+use crate::support::web_socket::{Socket, handshake};
 
 const ELSEWHERE: &str = "00000000-6d4a-4f0e-9a57-0c1d2e3f4a5b";
 
 with_each_redis! {
     a_question_that_is_sent_to_both_at_once_is_answered_once
     questions_are_resumed_on_any_instance_by_their_request_id_alone
+    nobodys_name_is_in_a_key
 }
 
 async fn a_question_that_is_sent_to_both_at_once_is_answered_once(redis: AnyRedis) {
@@ -127,4 +131,70 @@ async fn questions_are_resumed_on_any_instance_by_their_request_id_alone(redis: 
     assert_eq!(other.frames_of("same").await[0]["reply"], "namesake");
     turn.answer("first").await;
     assert_eq!(asker.frames_of("same").await[0]["reply"], "first");
+}
+
+async fn nobodys_name_is_in_a_key(redis: AnyRedis) {
+    const SECRET: &str = "a secret of at least thirty-two bytes";
+    let signed = |config: &mut Config| {
+        config.auth.jwt = Some(JwtConfig {
+            keys: JwtKeys::Secret(SECRET.into()),
+            issuer: Some("https://issuer.test/".to_owned()),
+            audience: Some("db-chat".to_owned()),
+            clock_skew_seconds: 60,
+        });
+    };
+    let mut one = Instance::start_with(&redis.url(), signed).await;
+    let two = Instance::start_with(&redis.url(), signed).await;
+    let token = SigningKey::secret(SECRET).token(None, &claims("ada.lovelace"));
+    let open = async |instance: &Instance| {
+        let mut request = handshake(instance.server.address);
+        let bearer = format!("Bearer {token}").parse().expect("a header");
+        request.headers_mut().insert("authorization", bearer);
+        let mut socket = Socket::open_with(request).await;
+        assert_eq!(socket.frame().await["stage"], "connected");
+        socket
+    };
+    let (mut asker, mut other) = (open(&one).await, open(&two).await);
+    let ticket = one.server.http.post(one.server.url("/api/chat/ticket/"));
+    let ticket = ticket.bearer_auth(&token).send().await;
+    assert_eq!(ticket.expect("a response").status(), 200);
+    asker.ask("q", Some(CONVERSATION)).await;
+    let turn = one.playbook.next().await;
+    let principal = turn.turn.principal.clone();
+    assert!(principal.as_str().contains("ada.lovelace"));
+    resume(&mut other, "q", 0).await;
+    say(&turn, "a").await;
+    assert_eq!(other.frame().await["token"], "a");
+    asker.ask("waiting", Some(CONVERSATION)).await;
+    asker.ask("stopped", None).await;
+    let stopped = one.playbook.next().await;
+    cancel(&mut other, "stopped").await;
+    stopped.cancelled().await;
+    let conversation = db_chat::domain::ids::ConversationId::parse(CONVERSATION).expect("an id");
+    let stored = super::support::stored("q");
+    let kept = one.server.store.append(&principal, conversation, stored);
+    kept.await.expect("a store");
+
+    let keys = redis.keys().await;
+    for wanted in [
+        "lease",
+        "frames",
+        "followed-at",
+        "cancel",
+        "request:",
+        "conversations",
+    ] {
+        assert!(
+            keys.iter().any(|key| key.contains(wanted)),
+            "{wanted}: {keys:#?}"
+        );
+    }
+    for key in keys {
+        assert!(!key.contains("ada") && !key.contains("lovelace"), "{key}");
+        assert!(
+            !key.contains("issuer.test") && !key.contains("jwt"),
+            "{key}"
+        );
+    }
+    turn.answer("a").await;
 }
