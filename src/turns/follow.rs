@@ -34,6 +34,12 @@ impl Following {
         true
     }
 
+    /// Whether the turn is on this instance. What is followed elsewhere can be followed from any other instance as well.
+    #[must_use]
+    pub fn is_here(&self) -> bool {
+        self.turn.is_some()
+    }
+
     /// Leaves and will not come back: the turn stops, unless somebody else follows it.
     pub fn leave_for_good(self) {
         self.is_for_good.store(true, Ordering::Release);

@@ -6,5 +6,6 @@ mod load;
 mod names;
 mod one_instance;
 mod outages;
+mod stopping;
 mod support;
 mod two_instances;
