@@ -48,7 +48,7 @@ use self::prompts::Prompts;
 use self::record::TurnRecord;
 use self::stage_span::StageSpan;
 use self::summary::SummaryWork;
-use crate::config::{Limits, ModelPrice};
+use crate::config::{Limits, ModelPrice, TenantSetting};
 use crate::conversations::{ConversationStore, StoreError};
 use crate::domain::conversation::{Conversation, StoredTurn};
 use crate::domain::ids::{ConversationId, RequestId, TurnId};
@@ -58,6 +58,7 @@ use crate::llm::LlmProvider;
 use crate::postgres::catalog::CatalogCache;
 use crate::postgres::pool::DatabasePool;
 use crate::state::AuditLog;
+use crate::telemetry::metrics::Metrics;
 
 /// One accepted question on its way through the stages.
 #[derive(Debug, Clone)]
@@ -100,6 +101,10 @@ pub struct PipelineParts {
     pub audit: Option<AuditLog>,
     /// The code that a client is sent for an outcome, for the audit log. Codes are made above the pipeline.
     pub outcome_code: fn(&Result<Answer, TurnError>) -> Option<&'static str>,
+    /// What tells tenants apart in the database; `None`: nothing has to.
+    pub tenant_setting: Option<TenantSetting>,
+    /// What model calls are counted into.
+    pub metrics: Metrics,
     /// Runs the guard.
     pub checker: SqlChecker,
     /// The prompt templates.
@@ -152,7 +157,7 @@ impl Pipeline {
 
     async fn run_stages(&self, turn: Turn, events: EventSender, span: StageSpan) {
         let parts = self.parts.as_ref();
-        let meter = Meter::new(Arc::clone(&parts.prices), &parts.limits);
+        let meter = self.meter();
         let mut record = TurnRecord::begin(meter, span);
         let mut past = None;
         let answering = self.answer(&turn, &mut past, &events, &mut record);
@@ -237,6 +242,16 @@ impl Pipeline {
         }
     }
 
+    /// Nothing has been called yet.
+    fn meter(&self) -> Meter {
+        let parts = &self.parts;
+        Meter::new(
+            Arc::clone(&parts.prices),
+            &parts.limits,
+            parts.metrics.clone(),
+        )
+    }
+
     /// Keeps a turn, unless it was overtaken.
     async fn store(&self, turn: &Turn, stored: StoredTurn) -> Result<(), StoreError> {
         let store = self.parts.store.as_ref();
@@ -277,7 +292,7 @@ impl Pipeline {
         };
         let budget = self.history_budget();
         let turns = summary::due(past.as_ref(), newest, budget)?;
-        let mut meter = Meter::new(Arc::clone(&parts.prices), &parts.limits);
+        let mut meter = self.meter();
         let spent = past.as_ref().map_or(0, Conversation::tokens_spent);
         meter.begin_after(spent.saturating_add(record.meter.usage().tokens.total()));
         Some(SummaryWork {

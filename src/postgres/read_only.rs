@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::cost;
 use super::error::QueryError;
 use super::pool::DatabasePool;
+use super::row_scope::RowScope;
 use super::types::{self, TypeFacts, ValueBound};
 use crate::config::Limits;
 use crate::domain::result::{Cell, ResultColumn, ResultSet, Truncation, ValueKind};
@@ -64,7 +65,7 @@ impl From<&Limits> for ExecutionLimits {
     }
 }
 
-/// Runs a checked query in a read-only transaction and rolls it back.
+/// Runs a checked query over the rows of `scope` in a read-only transaction and rolls it back.
 ///
 /// # Errors
 /// [`QueryError::Refused`] with a position in the checked text; [`QueryError::TooCostly`]; [`QueryError::StatementTimeout`];
@@ -75,14 +76,16 @@ impl From<&Limits> for ExecutionLimits {
 pub async fn run(
     pool: &DatabasePool,
     sql: &CheckedSql,
+    scope: &RowScope,
     limits: &ExecutionLimits,
     cancel: &CancellationToken,
 ) -> Result<ResultSet, QueryError> {
     let deadline = limits.statement_timeout.saturating_add(TIMEOUT_GRACE);
     let (pool_of_task, sql, limits) = (pool.clone(), sql.clone(), *limits);
+    let begin = begin_text(&limits) + &scope.begin_text();
     let outcome = pool
         .run(deadline, cancel, move |client| {
-            Box::pin(async move { read(client, &pool_of_task, &sql, &limits).await })
+            Box::pin(async move { read(client, &pool_of_task, &begin, &sql, &limits).await })
         })
         .await;
     match outcome {
@@ -106,12 +109,12 @@ fn is_timeout(sqlstate: &str) -> bool {
 async fn read(
     client: &Client,
     pool: &DatabasePool,
+    begin: &str,
     sql: &CheckedSql,
     limits: &ExecutionLimits,
 ) -> Result<ResultSet, QueryError> {
-    let begin = begin_text(limits);
     client
-        .batch_execute(&begin)
+        .batch_execute(begin)
         .await
         .map_err(QueryError::from_driver)?;
 

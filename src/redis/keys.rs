@@ -156,11 +156,12 @@ impl Keys {
         format!("{}ticket:{hash}", self.prefix)
     }
 
-    /// A number that expires: when the allowance of questions will be whole again (ms), as `limits::question_rate` counts.
+    /// A number that expires: when the allowance of questions or tickets (`kind`) will be whole again (ms), as `limits::rate`
+    /// counts.
     #[must_use]
-    pub fn question_rate(&self, subject: &Principal) -> String {
+    pub fn rate(&self, kind: &str, subject: &Principal) -> String {
         format!(
-            "{}principal:{{{}}}:question_rate",
+            "{}principal:{{{}}}:{kind}_rate",
             self.prefix,
             Self::owner(subject)
         )

@@ -211,6 +211,12 @@ impl TurnHub {
         self.hub.tasks.spawn_on(telling, &self.hub.runtime);
     }
 
+    /// How many tasks there are now that run turns, follow them or copy their logs for other instances.
+    #[must_use]
+    pub fn tasks_count(&self) -> usize {
+        self.hub.tasks.len()
+    }
+
     fn follow(
         &self,
         turn: &Arc<LocalTurn>,

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use db_chat::auth::Tickets;
+use db_chat::auth::{Identity, Tickets};
 use db_chat::config::{Config, Limits};
 use db_chat::domain::principal::Principal;
 use db_chat::redis::RedisConnection;
@@ -113,7 +113,10 @@ async fn of_many_who_show_one_ticket_at_once_one_gets_in() {
     let connection = RedisConnection::open(&config.conversations, &Limits::default()).await;
     for place in [None, connection.expect("an address")] {
         let tickets = Tickets::new(place, "test:");
-        let ada = Principal::proved("key", "ada");
+        let ada = Identity {
+            principal: Principal::proved("key", "ada"),
+            expires_at: None,
+        };
         let ticket = tickets.issue(&ada).await.expect("a ticket");
         let shown = (0..20).map(|_| tickets.redeem(&ticket));
         let found = futures_util::future::join_all(shown).await;
@@ -122,6 +125,51 @@ async fn of_many_who_show_one_ticket_at_once_one_gets_in() {
             .filter_map(|found| found.expect("an answer"))
             .collect();
         assert_eq!(found, [ada]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tickets_past_the_rate_are_told_when_to_come_back() {
+    let redis = RedisServer::start().await;
+    for redis in [None, Some(&redis)] {
+        let mut keys = Vec::new();
+        let mut entries = Vec::new();
+        let configure = |config: &mut Config| {
+            config.limits.tickets_per_minute_max = 3;
+            config.conversations.redis_url = redis.map(|redis| redis.url().into());
+        };
+        let (run_turn, _playbook) = played();
+        let first = TestServer::start_with(run_turn.clone(), |config| {
+            keys = vec![add_key(config, "ada"), add_key(config, "grace")];
+            entries.clone_from(&config.auth.api_keys);
+            configure(config);
+        })
+        .await;
+        let second = TestServer::start_with(run_turn, |config| {
+            config.auth.api_keys.clone_from(&entries);
+            configure(config);
+        })
+        .await;
+        // Where instances share nothing, each counts for itself.
+        let second = if redis.is_some() { &second } else { &first };
+        for server in [&first, second, &first] {
+            get_ticket(server, &keys[0]).await;
+        }
+        for server in [&first, second] {
+            let request = server.http.post(server.url("/api/chat/ticket/"));
+            let response = request.bearer_auth(&keys[0]).send().await;
+            let response = response.expect("a response");
+            let seconds = response.headers()["retry-after"].to_str().expect("text");
+            let seconds: u64 = seconds.parse().expect("a number");
+            assert!((1..=20).contains(&seconds), "{seconds}");
+            let limited = (429, "rate_limited".to_owned());
+            assert_eq!(super::outcome(response).await, limited);
+        }
+        get_ticket(second, &keys[1]).await;
+        if let Some(redis) = redis {
+            let waiting = redis.command(&["KEYS", "db-chat:ticket:*"]).await;
+            assert_eq!(waiting.lines().count(), 4, "none of those refused is kept");
+        }
     }
 }
 
@@ -140,10 +188,9 @@ async fn without_redis_no_ticket_is_given_or_taken() {
     let unavailable = (503, "authentication_unavailable".to_owned());
     let url = server.url("/api/chat/ticket/");
     let response = server.http.post(url).bearer_auth(&key).send().await;
-    assert_eq!(
-        super::outcome(response.expect("a response")).await,
-        unavailable
-    );
+    let response = response.expect("a response");
+    assert!(response.headers().contains_key("retry-after"));
+    assert_eq!(super::outcome(response).await, unavailable);
     assert_eq!(
         refused(with_ticket(server.address, &ticket)).await,
         unavailable

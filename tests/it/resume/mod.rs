@@ -6,6 +6,7 @@ mod load;
 mod names;
 mod one_instance;
 mod outages;
+mod rolling_restart;
 mod stopping;
 mod support;
 mod two_instances;

@@ -25,7 +25,7 @@ async fn a_redis_that_comes_back_empty_learns_again_what_is_running_and_what_has
     let mut socket = two.server.connect().await;
     resume(&mut socket, "running", 0).await;
     assert_eq!(socket.frame().await["code"], "store_unavailable");
-    redis.restart().await;
+    redis.start_again().await;
     // Until both have found it again, the honest answer is that nothing is known.
     let first = loop {
         resume(&mut socket, "running", 0).await;

@@ -5,16 +5,21 @@ mod cluster;
 mod process;
 mod sentinels;
 
+use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
+
+use tempfile::TempDir;
 
 pub(crate) use cluster::RedisCluster;
 pub(crate) use sentinels::WatchedRedis;
 
 use process::{Process, free_port, redis_cli, server_arguments};
 
-/// A running Redis without persistence: what it held is gone once it is stopped.
+/// A running Redis. What it held is gone once it is stopped, unless it was told to keep it.
 pub(crate) struct RedisServer {
     port: u16,
+    directory: TempDir,
+    keeps_data: bool,
     process: Option<Process>,
 }
 
@@ -24,6 +29,8 @@ impl RedisServer {
         loop {
             let mut server = Self {
                 port: free_port(),
+                directory: tempfile::tempdir().expect("a directory"),
+                keeps_data: false,
                 process: None,
             };
             // Another process may have taken the port in between.
@@ -50,8 +57,21 @@ impl RedisServer {
         }
     }
 
-    /// Starts it again after [`kill`](Self::kill), empty, on the same port.
-    pub(crate) async fn restart(&mut self) {
+    /// From now on it has every write on disk before it answers.
+    pub(crate) async fn keep_data(&mut self) {
+        let answer = self.command(&["CONFIG", "SET", "appendonly", "yes"]).await;
+        assert_eq!(answer, "OK");
+        // What it held before is being written; a restart would not find it until that is done.
+        while !self
+            .command(&["INFO", "persistence"])
+            .await
+            .contains("aof_rewrite_in_progress:0")
+        {}
+        self.keeps_data = true;
+    }
+
+    /// Starts it again after [`kill`](Self::kill) on the same port, empty unless it keeps its data.
+    pub(crate) async fn start_again(&mut self) {
         assert!(self.try_start().await, "port {} was taken", self.port);
     }
 
@@ -62,7 +82,12 @@ impl RedisServer {
 
     /// `false` when Redis ended instead of listening.
     async fn try_start(&mut self) -> bool {
-        self.process = Process::start(server_arguments(self.port)).await;
+        let mut arguments = server_arguments(self.port);
+        let keeping = if self.keeps_data { "yes" } else { "no" };
+        let keeping = format!("--appendonly {keeping} --appendfsync always --dir");
+        arguments.extend(keeping.split(' ').map(OsString::from));
+        arguments.push(self.directory.path().into());
+        self.process = Process::start(arguments).await;
         self.process.is_some()
     }
 }
@@ -77,7 +102,7 @@ pub(crate) enum RedisKind {
 
 /// A Redis of any kind: what a scenario needs that is to be the same over all of them.
 pub(crate) enum AnyRedis {
-    OneServer(RedisServer),
+    OneServer(Box<RedisServer>),
     Cluster(RedisCluster),
     Watched(Box<WatchedRedis>),
 }
@@ -86,7 +111,7 @@ impl AnyRedis {
     /// A new, empty one.
     pub(crate) async fn start(kind: RedisKind) -> Self {
         match kind {
-            RedisKind::OneServer => Self::OneServer(RedisServer::start().await),
+            RedisKind::OneServer => Self::OneServer(Box::new(RedisServer::start().await)),
             RedisKind::Cluster => Self::Cluster(RedisCluster::start().await),
             RedisKind::Watched => Self::Watched(Box::new(WatchedRedis::start().await)),
         }

@@ -75,7 +75,7 @@ impl Process {
     }
 }
 
-/// The arguments of every server that keeps nothing.
+/// The arguments of every server; it keeps nothing, where no later ones say otherwise.
 pub(super) fn server_arguments(port: u16) -> Vec<OsString> {
     let arguments = format!("--port {port} --bind 127.0.0.1 --appendonly no --save");
     let arguments = arguments.split(' ').chain([""]);
