@@ -252,6 +252,11 @@ impl Client {
                     }
                     // It was closed before it had been heard.
                     "request_not_found" => assert_eq!(self.seq, 0, "forgotten"),
+                    // It was heard after all, just now.
+                    "duplicate_request_id" => {
+                        self.say().await;
+                        return false;
+                    }
                     _ => panic!("{code}"),
                 }
                 self.is_asked = false;
