@@ -1,8 +1,11 @@
 //! The Redis that instances share goes from one server to another while questions are answered.
 
+use db_chat::config::Config;
+use db_chat::domain::ids::ConversationId;
+use db_chat::domain::principal::Principal;
 use serde_json::Value;
 
-use super::support::{CONVERSATION, Instance, checked_prose, resume, say};
+use super::support::{CONVERSATION, Instance, checked_prose, resume, say, stored};
 use crate::support::redis::{RedisCluster, WatchedRedis};
 use crate::support::turns::PATIENCE;
 use crate::support::web_socket::{Socket, is_final};
@@ -52,8 +55,10 @@ async fn questions_go_on_when_sentinels_make_another_server_the_master() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_conversation_whose_slot_moves_to_another_node_of_a_cluster_goes_on() {
     let redis = RedisCluster::start().await;
-    let mut one = Instance::start(&redis.url()).await;
-    let two = Instance::start(&redis.url()).await;
+    // No machine is too slow to move a slot in this time.
+    let patient = |config: &mut Config| config.limits.store_timeout_ms = 20_000;
+    let mut one = Instance::start_with(&redis.url(), patient).await;
+    let two = Instance::start_with(&redis.url(), patient).await;
     let (mut asker, mut other) = (one.server.connect().await, two.server.connect().await);
     asker.ask("before", Some(CONVERSATION)).await;
     one.playbook.next().await.answer("before").await;
@@ -77,6 +82,18 @@ async fn a_conversation_whose_slot_moves_to_another_node_of_a_cluster_goes_on() 
         assert_eq!(checked_prose(&frames, first), said);
         assert_eq!(frames.last().expect("frames")["reply"], "a b c");
     }
+    // What comes while the slot is on its way waits for its arrival.
+    let conversation = ConversationId::parse(CONVERSATION).expect("an id");
+    let moving = redis.begin_to_move(&holder).await;
+    let nobody = Principal::anonymous();
+    let stored = async |name| {
+        let kept = one.server.store.append(&nobody, conversation, stored(name));
+        kept.await.expect("a store");
+    };
+    tokio::join!(stored("meanwhile"), moving.finish());
+    let kept = two.server.store.load(&nobody, conversation).await;
+    let turns = kept.expect("a store").expect("a conversation").turns;
+    assert_eq!(turns.len(), 1, "{turns:?}");
     // The first command after a move is sent on, and is no error.
     let moving = redis.begin_to_move(&holder).await;
     moving.finish().await;

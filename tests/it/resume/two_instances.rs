@@ -9,7 +9,7 @@ use db_chat::pipeline::event::{Stage, TurnEvent};
 
 use super::support::{CONVERSATION, Instance, cancel, checked_prose, resume, say, stored};
 use crate::support::cut_proxy::CutProxy;
-use crate::support::redis::{AnyRedis, RedisServer, with_each_redis};
+use crate::support::redis::{AnyRedis, RedisKind, RedisServer, with_each_redis};
 use crate::support::turns::PATIENCE;
 
 with_each_redis! {
@@ -228,10 +228,27 @@ async fn an_instance_that_stops_ends_its_questions_for_those_who_follow_elsewher
 }
 
 async fn what_one_instance_does_is_told_the_other_at_once(redis: AnyRedis) {
+    assert_told_at_once(&redis, &redis.url()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rights_that_the_manual_gives_to_a_user_of_redis_are_enough() {
+    let manual = include_str!("../../../docs/RUNNING.md");
+    let rights = manual.lines().find(|line| line.starts_with("ACL SETUSER"));
+    let rights = rights.expect("a line to copy");
+    let redis = AnyRedis::start(RedisKind::OneServer).await;
+    let answer = redis.command(&rights.split(' ').collect::<Vec<_>>()).await;
+    assert_eq!(answer, "OK");
+    let url = redis.url().replace("//", "//db-chat:PASSWORD@");
+    assert_told_at_once(&redis, &url).await;
+}
+
+/// What happens on one instance comes to the other without its next look, whatever it is; `url` is the Redis' `REDIS_URL`.
+async fn assert_told_at_once(redis: &AnyRedis, url: &str) {
     /// Without being told, each round would take three looks, and each look a second.
     const ROUNDS: usize = 15;
-    let mut one = Instance::start(&redis.url()).await;
-    let mut two = Instance::start(&redis.url()).await;
+    let mut one = Instance::start(url).await;
+    let mut two = Instance::start(url).await;
     let (mut at_one, mut at_two) = (one.server.connect().await, two.server.connect().await);
     let rounds = async {
         for number in 0..ROUNDS {
@@ -246,7 +263,7 @@ async fn what_one_instance_does_is_told_the_other_at_once(redis: AnyRedis) {
             }
             // The conversation.
             at_two.ask(&there, Some(CONVERSATION)).await;
-            wait_for_line(&redis, 1).await;
+            wait_for_line(redis, 1).await;
             turn.answer("a b").await;
             let waited = two.playbook.next().await;
             assert_eq!(at_one.frames_of(&here).await.len(), 3);
