@@ -5,6 +5,7 @@
 //! goes on for `resume_seconds` and is then stopped; its log is kept for as long after its end. Knows no socket.
 
 mod bells;
+mod first_step;
 mod follow;
 mod frame;
 mod line;
@@ -41,11 +42,13 @@ use crate::telemetry::metrics::Metrics;
 use crate::wire::errors::WireError;
 use crate::wire::questions::AcceptedQuestion;
 
+use first_step::first_step;
 use line::Line;
 use local_turn::LocalTurn;
 use registry::{Found, Registry};
 
-/// Runs one turn to its end; what `pipeline::Pipeline::run_turn` does.
+/// Runs one turn to its end; what `pipeline::Pipeline::run_turn` does. Polled for the first time where the question was
+/// asked, on a thread that serves sockets: until its first wait it may tell something, but not work.
 pub type RunTurn = Arc<dyn Fn(Turn, EventSender) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// The turns of this process. Cheap to clone.
@@ -125,6 +128,9 @@ impl TurnHub {
     /// Starts a turn and returns at once. `receiver` gets its frames, ending with exactly one that has an `ending`; or, and
     /// then nothing else, a refusal, if another instance is answering the same question. Turns of one conversation run one after the other, in the order of these calls.
     ///
+    /// The turn takes its first step here: what it tells before it has to wait for anything is with `receiver` on return, if that
+    /// has room. However many turns are at work, the asker of one more hears at once that it has begun.
+    ///
     /// # Errors
     /// The same principal has a turn under way with this request id in this conversation.
     pub fn ask(
@@ -138,7 +144,7 @@ impl TurnHub {
         let turn = Arc::new(LocalTurn::new(&question, delivery, cancel));
         self.registry().insert(&turn).map_err(|_| duplicate())?;
         let place = hub.line.enter(question.conversation_id);
-        let following = self.follow(&turn, 0, receiver);
+        let (following, pump) = follow::local(&turn, 0, receiver);
         // Below the connection that asks, where one does.
         let span = tracing::info_span!(
             "turn",
@@ -147,7 +153,14 @@ impl TurnHub {
             outcome = tracing::field::Empty,
         );
         let running = runner::run(self.clone(), turn, question, place);
-        hub.tasks.spawn_on(running.instrument(span), &hub.runtime);
+        let running = first_step(running.instrument(span), &hub.runtime);
+        let pump = first_step(pump, &hub.runtime);
+        if let Some(running) = running {
+            hub.tasks.spawn_on(running, &hub.runtime);
+        }
+        if let Some(pump) = pump {
+            hub.tasks.spawn_on(pump, &hub.runtime);
+        }
         Ok(following)
     }
 

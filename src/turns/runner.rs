@@ -1,11 +1,14 @@
 //! The task of one turn: waits for its place in the conversation, runs the pipeline where its CPU work stalls no socket,
 //! writes the log, and sees to it that the log ends in exactly one final frame, whatever happens.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
 use fred::error::Error as RedisError;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tracing::Instrument;
@@ -19,6 +22,7 @@ use crate::wire::frames::is_cancelled;
 use crate::wire::questions::AcceptedQuestion;
 
 use super::TurnHub;
+use super::first_step::first_step;
 use super::line::Place;
 use super::local_turn::LocalTurn;
 use super::shared::SharedTurns;
@@ -64,15 +68,13 @@ pub(super) async fn run(
     }
     drop(place);
     hub.ended(&turn);
-    if let Some(running) = running
-        && let Err(error) = running.await
-        && error.is_panic()
-    {
-        tracing::error!(request_id = %turn.request_id, "turn panicked");
+    if let Some(running) = running {
+        // An error would be that of a turn that was given up.
+        let _ = running.await;
     }
 }
 
-/// Returns when the final frame has been written.
+/// Returns when the final frame has been written, with what is left of the turn.
 async fn answer(
     hub: &TurnHub,
     turn: &Arc<LocalTurn>,
@@ -112,12 +114,26 @@ async fn answer(
         asked_at: Utc::now(),
         cancel: turn.cancel.clone(),
     };
-    let running = (hub.hub.run_turn)(asked, sender).in_current_span();
-    let running = hub.hub.tasks.spawn_on(running, &hub.hub.runtime);
-    if !write_events(hub, turn, writer, events).await {
+    let running = (hub.hub.run_turn)(asked, sender);
+    let running = outlive_panic(Arc::clone(turn), running).in_current_span();
+    // What it tells before its first wait is here by then, however long the rest waits for a thread.
+    let running = first_step(running, &hub.hub.runtime)
+        .map(|running| hub.hub.tasks.spawn_on(running, &hub.hub.runtime));
+    let is_over = write_events(hub, turn, writer, events).await;
+    if let Some(running) = &running
+        && !is_over
+    {
         running.abort();
     }
-    Some(running)
+    running
+}
+
+/// Runs a turn, which ends without a final event where it panics.
+async fn outlive_panic(turn: Arc<LocalTurn>, running: BoxFuture<'static, ()>) {
+    // Whatever it was about to change is dropped with it.
+    if AssertUnwindSafe(running).catch_unwind().await.is_err() {
+        tracing::error!(request_id = %turn.request_id, "turn panicked");
+    }
 }
 
 /// Why a turn does not run.
