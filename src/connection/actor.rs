@@ -357,3 +357,72 @@ fn from_now(moment: SystemTime) -> Option<Instant> {
     let left = moment.duration_since(SystemTime::now()).unwrap_or_default();
     Instant::now().checked_add(left)
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::dev::Payload;
+    use actix_web::error::PayloadError;
+    use actix_web::http::header;
+    use actix_web::test::TestRequest;
+    use bytes::Bytes;
+    use futures_util::{Stream, stream};
+    use tokio_util::sync::CancellationToken;
+    use tokio_util::task::TaskTracker;
+
+    use super::*;
+    use crate::config::Limits;
+    use crate::connection::socket;
+    use crate::telemetry::metrics::Metrics;
+    use crate::turns::TurnHub;
+
+    fn context(limits: Limits) -> ConnectionContext {
+        let metrics = Metrics::default();
+        let turns = TurnHub::new(
+            Arc::new(|_, _| Box::pin(std::future::pending())),
+            &limits,
+            tokio::runtime::Handle::current(),
+            TaskTracker::new(),
+            CancellationToken::new(),
+            None,
+            metrics.clone(),
+        );
+        ConnectionContext {
+            turns,
+            limits,
+            stop: CancellationToken::new(),
+            keeps_feedback: false,
+            metrics,
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// Over TCP the kernel looks at the same deadline, and would hide an actor that does not.
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_takes_nothing_ends_at_its_write_timeout() {
+        let limits = Limits {
+            write_timeout_ms: 10_000,
+            ping_interval_ms: 3_600_000,
+            pong_timeout_ms: 7_200_000,
+            ..Limits::default()
+        };
+        let context = context(limits);
+        let request = TestRequest::default()
+            .insert_header((header::CONNECTION, "upgrade"))
+            .insert_header((header::UPGRADE, "websocket"))
+            .insert_header((header::SEC_WEBSOCKET_VERSION, "13"))
+            .insert_header((header::SEC_WEBSOCKET_KEY, "dGhlIHNhbXBsZSBub25jZQ=="))
+            .to_http_request();
+        let silent: std::pin::Pin<Box<dyn Stream<Item = Result<Bytes, PayloadError>>>> =
+            Box::pin(stream::pending());
+        let outbox = Outbox::new(1_024, context.metrics.clone());
+        let upgraded = socket::upgrade(&request, Payload::from(silent), 1_024, outbox.clone());
+        // The body, from which nobody takes the greeting.
+        let (_body, reader) = upgraded.await.unwrap();
+        let begun = Instant::now();
+        let actor = Actor::new(context, Caller::local(), outbox, reader);
+        tokio::time::timeout(Duration::from_secs(60), actor.run())
+            .await
+            .unwrap();
+        assert_eq!(begun.elapsed().as_secs(), 10);
+    }
+}
