@@ -4,6 +4,7 @@ mod admission;
 pub mod demo;
 pub mod private_postgres;
 mod role_check;
+pub mod runtime;
 mod services;
 pub mod shutdown;
 

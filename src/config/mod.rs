@@ -74,7 +74,7 @@ pub struct ConversationsConfig {
     pub storage: StorageKind,
     /// The Redis to use, password included.
     pub redis_url: Option<SecretString>,
-    /// Put in front of every key, so that several applications can share one Redis.
+    /// Put in front of every key and channel, so that several applications can share one Redis.
     pub redis_prefix: String,
     /// How long a conversation lives after its last use, in seconds.
     pub ttl_seconds: u64,

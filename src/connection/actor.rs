@@ -244,23 +244,27 @@ impl Actor {
             }
             Delivered::Refused {
                 request_id,
-                is_resume,
+                ends_following,
                 error,
             } => {
-                if is_resume {
+                if ends_following {
                     self.turns.remove(&request_id);
                 }
                 self.refuse(Some(request_id.to_string()), &error);
             }
         }
-        if self.is_stopping && self.turns.is_empty() {
-            self.close(CloseCode::GoingAway);
-        }
+        self.close_if_stopped();
     }
 
     fn stop(&mut self) {
         self.is_stopping = true;
-        if self.turns.is_empty() {
+        self.close_if_stopped();
+    }
+
+    /// A server that stops waits for the turns that it runs. Those of other instances are followed from another one.
+    fn close_if_stopped(&mut self) {
+        let has_turns_here = self.turns.values().any(|turn| turn.following.is_here());
+        if self.is_stopping && !has_turns_here {
             self.close(CloseCode::GoingAway);
         }
     }

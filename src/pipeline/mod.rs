@@ -7,6 +7,7 @@ mod answers;
 pub mod background;
 mod call;
 pub mod check;
+mod check_threads;
 mod choices;
 pub mod error;
 pub mod event;
@@ -15,6 +16,7 @@ mod execute;
 mod generate;
 mod hint;
 mod history;
+mod instructions;
 mod lint;
 pub mod meter;
 mod model_turn;
@@ -42,6 +44,7 @@ use self::check::SqlChecker;
 use self::error::TurnError;
 use self::event::{Answer, EventSender, Stage, TurnEvent};
 use self::history::HistoryBudget;
+use self::instructions::InstructionsCache;
 use self::meter::Meter;
 use self::narrate::RowsBudget;
 use self::prompts::Prompts;
@@ -85,6 +88,7 @@ pub struct Turn {
 #[derive(Clone)]
 pub struct Pipeline {
     parts: Arc<PipelineParts>,
+    instructions: Arc<InstructionsCache>,
 }
 
 /// What a pipeline is made of.
@@ -139,6 +143,7 @@ impl Pipeline {
     pub fn new(parts: PipelineParts) -> Self {
         Self {
             parts: Arc::new(parts),
+            instructions: Arc::default(),
         }
     }
 

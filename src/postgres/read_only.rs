@@ -12,6 +12,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
+use futures_util::future::join;
 use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 use tokio_util::sync::CancellationToken;
 
@@ -113,16 +114,13 @@ async fn read(
     sql: &CheckedSql,
     limits: &ExecutionLimits,
 ) -> Result<ResultSet, QueryError> {
-    client
-        .batch_execute(begin)
-        .await
-        .map_err(QueryError::from_driver)?;
-
-    // Parsed and analyzed, not planned: the columns and their types. Dropped, and so closed, before the transaction ends.
-    let statement = client
-        .prepare(sql.as_str())
-        .await
-        .map_err(QueryError::from_driver)?;
+    // One after the other on the connection, without waiting in between. The query is parsed and analyzed, not planned: for the
+    // columns and their types.
+    let preparing = client.prepare(sql.as_str());
+    let (begun, prepared) = join(client.batch_execute(begin), preparing).await;
+    begun.map_err(QueryError::from_driver)?;
+    // Dropped, and so closed, before the transaction ends.
+    let statement = prepared.map_err(QueryError::from_driver)?;
     // The guard refuses parameters; PostgreSQL would call their missing values a fault of the protocol.
     if !statement.params().is_empty() {
         return Err(QueryError::Refused {
@@ -163,10 +161,6 @@ async fn read(
             return Err(QueryError::TooCostly { estimate, max });
         }
     }
-    client
-        .execute_typed(&declaration.text, &[])
-        .await
-        .map_err(|error| declaration.relocate(QueryError::from_driver(error)))?;
 
     let mut reader = Reader {
         limits,
@@ -175,18 +169,20 @@ async fn read(
         bytes: 0,
         truncation: None,
     };
-    let mut page_rows = FIRST_PAGE_ROWS;
+    // The first page is asked for together with the cursor, without which there is none.
+    let declaring = client.execute_typed(&declaration.text, &[]);
+    let mut wanted = reader.page(FIRST_PAGE_ROWS);
+    let (declared, mut fetched) = join(declaring, fetch(client, wanted, &mut reader)).await;
+    declared.map_err(|error| declaration.relocate(QueryError::from_driver(error)))?;
     loop {
-        let wanted = page_rows.min(limits.rows_max.saturating_add(1) - reader.rows.len());
-        let fetched = fetch(client, wanted, &mut reader)
-            .await
-            .map_err(|error| declaration.relocate(error))?;
-        if reader.is_full() || fetched < wanted {
+        let count = fetched.map_err(|error| declaration.relocate(error))?;
+        if reader.is_full() || count < wanted {
             break;
         }
         let row_bytes = reader.bytes.div_ceil(reader.rows.len().max(1)).max(1);
         let left = limits.result_bytes_max.saturating_sub(reader.bytes);
-        page_rows = (PAGE_BYTES.min(left) / row_bytes).saturating_add(1);
+        wanted = reader.page((PAGE_BYTES.min(left) / row_bytes).saturating_add(1));
+        fetched = fetch(client, wanted, &mut reader).await;
     }
     Ok(ResultSet {
         columns,
@@ -318,6 +314,11 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// How many rows to ask for, of `rows` that would be convenient: one more than is kept tells that there are more.
+    fn page(&self, rows: usize) -> usize {
+        rows.min(self.limits.rows_max.saturating_add(1) - self.rows.len())
+    }
+
     fn is_full(&self) -> bool {
         matches!(self.truncation, Some(Truncation::Rows | Truncation::Bytes))
     }

@@ -77,13 +77,23 @@ impl Keys {
         self.turn(conversation, turn, "cancel")
     }
 
-    /// A sorted set: the turns that a principal calls by this request id, by when they came. The length stands in front of
-    /// the principal, so that no two pairs make one text.
+    /// A text with a short life: the turn in the conversation that a principal calls by this request id, and its instance.
+    #[must_use]
+    pub fn turn_claim(
+        &self,
+        conversation: ConversationId,
+        principal: &Principal,
+        request_id: &RequestId,
+    ) -> String {
+        let owner = Self::owner(principal);
+        self.conversation(conversation, &format!("request:{owner}:{request_id}"))
+    }
+
+    /// A sorted set: the turns that a principal calls by this request id, in whichever conversation, by when they came.
     #[must_use]
     pub fn turn_names(&self, principal: &Principal, request_id: &RequestId) -> String {
-        let principal = principal.as_str();
-        let length = principal.len();
-        format!("{}request:{length}:{principal}:{request_id}", self.prefix)
+        let owner = Self::owner(principal);
+        format!("{}request:{owner}:{request_id}", self.prefix)
     }
 
     /// A text: since when Redis has had what it has.

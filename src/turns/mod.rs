@@ -5,6 +5,7 @@
 //! goes on for `resume_seconds` and is then stopped; its log is kept for as long after its end. Knows no socket.
 
 mod bells;
+mod first_step;
 mod follow;
 mod frame;
 mod line;
@@ -41,11 +42,13 @@ use crate::telemetry::metrics::Metrics;
 use crate::wire::errors::WireError;
 use crate::wire::questions::AcceptedQuestion;
 
+use first_step::first_step;
 use line::Line;
 use local_turn::LocalTurn;
 use registry::{Found, Registry};
 
-/// Runs one turn to its end; what `pipeline::Pipeline::run_turn` does.
+/// Runs one turn to its end; what `pipeline::Pipeline::run_turn` does. Polled for the first time where the question was
+/// asked, on a thread that serves sockets: until its first wait it may tell something, but not work.
 pub type RunTurn = Arc<dyn Fn(Turn, EventSender) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// The turns of this process. Cheap to clone.
@@ -122,8 +125,11 @@ impl TurnHub {
         Self { hub }
     }
 
-    /// Starts a turn and returns at once. `receiver` gets its frames, ending with exactly one that has an `ending`.
-    /// Turns of one conversation run one after the other, in the order of these calls.
+    /// Starts a turn and returns at once. `receiver` gets its frames, ending with exactly one that has an `ending`; or, and
+    /// then nothing else, a refusal, if another instance is answering the same question. Turns of one conversation run one after the other, in the order of these calls.
+    ///
+    /// The turn takes its first step here: what it tells before it has to wait for anything is with `receiver` on return, if that
+    /// has room. However many turns are at work, the asker of one more hears at once that it has begun.
     ///
     /// # Errors
     /// The same principal has a turn under way with this request id in this conversation.
@@ -136,14 +142,9 @@ impl TurnHub {
         let hub = &self.hub;
         let cancel = hub.abort.child_token();
         let turn = Arc::new(LocalTurn::new(&question, delivery, cancel));
-        self.registry().insert(&turn).map_err(|_| {
-            WireError::new(
-                ErrorCode::DuplicateRequestId,
-                "A question with this `request_id` is being answered. Please resume it, or give each question its own.",
-            )
-        })?;
+        self.registry().insert(&turn).map_err(|_| duplicate())?;
         let place = hub.line.enter(question.conversation_id);
-        let following = self.follow(&turn, 0, receiver);
+        let (following, pump) = follow::local(&turn, 0, receiver);
         // Below the connection that asks, where one does.
         let span = tracing::info_span!(
             "turn",
@@ -152,7 +153,14 @@ impl TurnHub {
             outcome = tracing::field::Empty,
         );
         let running = runner::run(self.clone(), turn, question, place);
-        hub.tasks.spawn_on(running.instrument(span), &hub.runtime);
+        let running = first_step(running.instrument(span), &hub.runtime);
+        let pump = first_step(pump, &hub.runtime);
+        if let Some(running) = running {
+            hub.tasks.spawn_on(running, &hub.runtime);
+        }
+        if let Some(pump) = pump {
+            hub.tasks.spawn_on(pump, &hub.runtime);
+        }
         Ok(following)
     }
 
@@ -205,7 +213,7 @@ impl TurnHub {
             if let Some(error) = error {
                 let refused = Delivered::Refused {
                     request_id: name.request_id,
-                    is_resume: false,
+                    ends_following: false,
                     error,
                 };
                 // Fails only when the client is gone.
@@ -244,6 +252,12 @@ impl TurnHub {
         following
     }
 
+    /// A turn does not come to be after all.
+    fn refused(&self, turn: &LocalTurn, error: WireError) {
+        self.registry().remove(turn);
+        turn.log.refuse(error);
+    }
+
     /// A turn has had its final frame.
     fn ended(&self, turn: &Arc<LocalTurn>) {
         self.registry().ended(turn);
@@ -257,7 +271,7 @@ impl TurnHub {
             "Redis was away: writing the logs of turns again"
         );
         for turn in turns {
-            shared.name(&turn.name(), turn.shared()).await?;
+            shared.name(turn.own()).await?;
             if turn.is_running() {
                 turn.log.doubt();
             } else {
@@ -317,6 +331,13 @@ async fn check_in(hub: Weak<Hub>) {
 
 fn cancelled() -> WireError {
     WireError::new(ErrorCode::Cancelled, "The question was stopped.")
+}
+
+fn duplicate() -> WireError {
+    WireError::new(
+        ErrorCode::DuplicateRequestId,
+        "A question with this `request_id` is being answered. Please resume it, or give each question its own.",
+    )
 }
 
 fn not_found() -> WireError {

@@ -87,16 +87,21 @@ impl Registry {
         Found::One(Arc::clone(newest))
     }
 
-    /// Every turn that runs or ended and can be resumed.
+    /// Every turn that ended and can be resumed, or runs under a name of its own.
     pub(super) fn resumable(&mut self) -> Vec<Arc<LocalTurn>> {
         self.drop_expired();
         let turns = self.turns.values().flatten();
-        turns.filter(|turn| turn.is_resumable()).cloned().collect()
+        let is_known = |turn: &&Arc<LocalTurn>| turn.has_name() || !turn.is_running();
+        turns
+            .filter(|turn| turn.is_resumable())
+            .filter(is_known)
+            .cloned()
+            .collect()
     }
 
     /// A turn has had its final frame: it stays for as long as it can be resumed.
     pub(super) fn ended(&mut self, turn: &Arc<LocalTurn>) {
-        if !turn.is_resumable() {
+        if !turn.is_resumable() || turn.log.refusal().is_some() {
             self.remove(turn);
             return;
         }
@@ -145,7 +150,8 @@ impl Registry {
         }
     }
 
-    fn remove(&mut self, turn: &Arc<LocalTurn>) {
+    /// A turn is gone, or never came to be.
+    pub(super) fn remove(&mut self, turn: &LocalTurn) {
         let key = key(turn);
         if let Some(turns) = self.turns.get_mut(&key) {
             turns.retain(|other| other.id != turn.id);

@@ -13,7 +13,8 @@ use fred::error::Error as RedisError;
 use fred::interfaces::{KeysInterface, SortedSetsInterface};
 use fred::types::Value;
 
-use crate::domain::ids::{ConversationId, TurnId};
+use crate::domain::ids::{ConversationId, RequestId, TurnId};
+use crate::domain::principal::Principal;
 use crate::redis::{Heard, Keys, RedisConnection};
 
 use super::TurnName;
@@ -26,10 +27,8 @@ const CANCEL_TURN: &str = concat!(include_str!("wake.lua"), include_str!("cancel
 const READ_FRAMES: &str = include_str!("read_frames.lua");
 const RENEW_TURN: &str = include_str!("renew_turn.lua");
 const TAKE_CONVERSATION: &str = include_str!("take_conversation.lua");
-const LEAVE_CONVERSATION: &str = concat!(
-    include_str!("wake.lua"),
-    include_str!("leave_conversation.lua")
-);
+const BEGIN_TURN: &str = include_str!("begin_turn.lua");
+const END_TURN: &str = concat!(include_str!("wake.lua"), include_str!("end_turn.lua"));
 const NAME_TURN: &str = include_str!("name_turn.lua");
 const AGE: &str = include_str!("age.lua");
 const CHECK_IN: &str = include_str!("check_in.lua");
@@ -63,6 +62,14 @@ pub struct SharedTurns {
 pub(super) struct SharedTurn {
     pub(super) conversation_id: ConversationId,
     pub(super) id: TurnId,
+}
+
+/// A turn of this instance, with what its client calls it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OwnTurn<'a> {
+    pub(super) turn: SharedTurn,
+    pub(super) principal: &'a Principal,
+    pub(super) request_id: &'a RequestId,
 }
 
 /// What became of frames that were to be appended; the numbers are those of the last frame that is there.
@@ -137,9 +144,27 @@ impl SharedTurns {
         }
     }
 
+    /// Claims the turn's name in its conversation until the turn ends, and takes its lease; `false` if a turn of another
+    /// instance has the name.
+    pub(super) async fn begin(&self, own: OwnTurn<'_>) -> Result<bool, RedisError> {
+        let turn = own.turn;
+        let keys = [
+            self.claim(own),
+            self.keys.turn_lease(turn.conversation_id, turn.id),
+        ];
+        let arguments = [
+            self.place(turn),
+            self.instance.to_string().into(),
+            millis(LEASE),
+        ];
+        let begun: i64 = self.redis.run_script(BEGIN_TURN, keys, arguments).await?;
+        Ok(begun == 1)
+    }
+
     /// Lets others find a turn by its name.
-    pub(super) async fn name(&self, name: &TurnName, turn: SharedTurn) -> Result<(), RedisError> {
-        let key = self.keys.turn_names(&name.principal, &name.request_id);
+    pub(super) async fn name(&self, own: OwnTurn<'_>) -> Result<(), RedisError> {
+        let turn = own.turn;
+        let key = self.keys.turn_names(own.principal, own.request_id);
         let arguments = [
             format!("{} {}", turn.conversation_id, turn.id).into(),
             millis(NAME_LIFE),
@@ -277,11 +302,14 @@ impl SharedTurns {
     /// The owner of a running turn is alive. `life` is that of its log.
     pub(super) async fn renew(
         &self,
-        turn: SharedTurn,
+        own: OwnTurn<'_>,
         holds_conversation: bool,
         life: Duration,
     ) -> Result<Renewed, RedisError> {
-        let (conversation_id, id) = (turn.conversation_id, turn.id);
+        let SharedTurn {
+            conversation_id,
+            id,
+        } = own.turn;
         let keys = [
             self.keys.turn_lease(conversation_id, id),
             self.keys.turn_frames(conversation_id, id),
@@ -289,6 +317,7 @@ impl SharedTurns {
             self.keys.turn_cancel(conversation_id, id),
             self.keys.conversation_lock(conversation_id),
             self.keys.conversation_holder(conversation_id),
+            self.claim(own),
         ];
         let arguments = [
             self.instance.to_string().into(),
@@ -297,6 +326,7 @@ impl SharedTurns {
             id.to_string().into(),
             if holds_conversation { "1" } else { "0" }.into(),
             HOLDER_LIFE.as_secs().to_string().into(),
+            self.place(own.turn),
         ];
         let flags: (i64, i64, i64) = self.redis.run_script(RENEW_TURN, keys, arguments).await?;
         Ok(Renewed {
@@ -329,16 +359,18 @@ impl SharedTurns {
         Ok(taken == 1)
     }
 
-    /// Gives the conversation back, or the place in its line.
-    pub(super) async fn leave_conversation(&self, turn: SharedTurn) -> Result<(), RedisError> {
+    /// The turn has ended: gives back its name, and the conversation or the place in its line.
+    pub(super) async fn end(&self, own: OwnTurn<'_>) -> Result<(), RedisError> {
+        let turn = own.turn;
         let keys = [
+            self.claim(own),
             self.keys.conversation_lock(turn.conversation_id),
             self.keys.conversation_line(turn.conversation_id),
             self.keys.conversation_line_heard(turn.conversation_id),
         ];
         let [channels, id] = self.wake(turn);
         self.redis
-            .run_script(LEAVE_CONVERSATION, keys, [id, self.place(turn), channels])
+            .run_script(END_TURN, keys, [id, self.place(turn), channels])
             .await
     }
 
@@ -372,7 +404,13 @@ impl SharedTurns {
         ]
     }
 
-    /// A turn of this instance as it stands in the line of its conversation.
+    fn claim(&self, own: OwnTurn<'_>) -> String {
+        let conversation_id = own.turn.conversation_id;
+        self.keys
+            .turn_claim(conversation_id, own.principal, own.request_id)
+    }
+
+    /// A turn of this instance as it stands in the line of its conversation, and in the claim of its name.
     fn place(&self, turn: SharedTurn) -> Value {
         format!("{} {}", turn.id, self.instance).into()
     }

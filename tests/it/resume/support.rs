@@ -1,6 +1,9 @@
 //! What the tests of this folder do at a socket, and instances that share a Redis.
 
+use chrono::Utc;
 use db_chat::config::{Config, StorageKind};
+use db_chat::domain::conversation::{StoredTurn, TurnOutcome};
+use db_chat::domain::ids::RequestId;
 use db_chat::pipeline::event::TurnEvent;
 use serde_json::{Value, json};
 
@@ -57,4 +60,19 @@ pub(super) fn checked_prose(frames: &[Value], first: u64) -> String {
     }
     let tokens = frames.iter().filter_map(|frame| frame["token"].as_str());
     tokens.collect()
+}
+
+/// A turn for the store.
+pub(super) fn stored(name: &str) -> StoredTurn {
+    StoredTurn {
+        request_id: RequestId::parse(name).expect("an id"),
+        asked_at: chrono::DateTime::<Utc>::UNIX_EPOCH,
+        question: name.to_owned(),
+        sql: None,
+        result: None,
+        reply: name.to_owned(),
+        outcome: TurnOutcome::Answered,
+        options: Vec::new(),
+        tokens_spent: 0,
+    }
 }

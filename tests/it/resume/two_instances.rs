@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use chrono::Utc;
 use db_chat::conversations::StoreError;
-use db_chat::domain::conversation::{StoredTurn, TurnOutcome};
-use db_chat::domain::ids::{ConversationId, RequestId};
+use db_chat::domain::ids::ConversationId;
 use db_chat::domain::principal::Principal;
 use db_chat::pipeline::event::{Stage, TurnEvent};
 
-use super::support::{CONVERSATION, Instance, cancel, checked_prose, resume, say};
+use super::support::{CONVERSATION, Instance, cancel, checked_prose, resume, say, stored};
 use crate::support::cut_proxy::CutProxy;
 use crate::support::redis::{AnyRedis, RedisServer, with_each_redis};
 use crate::support::turns::PATIENCE;
@@ -287,20 +285,6 @@ async fn where_redis_lets_nobody_publish_or_listen_everything_only_takes_longer(
     cancel(&mut at_one, "next").await;
     next.cancelled().await;
     assert_eq!(at_two.frames_of("next").await[0]["code"], "cancelled");
-}
-
-fn stored(name: &str) -> StoredTurn {
-    StoredTurn {
-        request_id: RequestId::parse(name).expect("an id"),
-        asked_at: chrono::DateTime::<Utc>::UNIX_EPOCH,
-        question: name.to_owned(),
-        sql: None,
-        result: None,
-        reply: name.to_owned(),
-        outcome: TurnOutcome::Answered,
-        options: Vec::new(),
-        tokens_spent: 0,
-    }
 }
 
 /// Waits until so many turns are in the conversation's line.
