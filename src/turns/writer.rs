@@ -1,4 +1,5 @@
-//! Writes the log of a turn for its runner, and counts on the way what `/metrics` tells: outcomes, stages, times.
+//! Writes the log of a turn for its runner, and counts on the way what `/metrics` tells: outcomes, stages, times. For the
+//! operator it leaves one line when the turn ends.
 
 use std::time::Instant;
 
@@ -78,8 +79,10 @@ impl<'a> TurnWriter<'a> {
             self.metrics.stage_ended(left.as_str(), began.elapsed());
         }
         let stage = stage.map_or(NO_STAGE, |(stage, _)| stage.as_str());
-        self.metrics
-            .turn_ended(outcome, stage, self.accepted_at.elapsed());
+        let took = self.accepted_at.elapsed();
+        self.metrics.turn_ended(outcome, stage, took);
+        let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(outcome, stage, duration_ms, "turn ended");
         tracing::Span::current().record("outcome", outcome);
     }
 }

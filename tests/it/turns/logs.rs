@@ -83,6 +83,14 @@ async fn lines_carry_the_question_id_and_stage_and_never_what_was_asked_or_found
     let request_id = &answered.last()["request_id"];
     assert_eq!(&retried["spans"][1]["request_id"], request_id);
     assert_eq!(retried["spans"][2]["stage"], "generating");
+    let ended = line_of("turn ended");
+    assert_eq!(spans(ended), ["connection", "turn"], "{ended}");
+    assert_eq!(&ended["spans"][1]["request_id"], request_id);
+    assert_eq!(ended["fields"]["outcome"], "answered");
+    assert_eq!(ended["fields"]["stage"], "storing");
+    assert!(ended["fields"]["duration_ms"].is_u64(), "{ended}");
+    let ended = |line: &&Value| line["fields"]["message"] == "turn ended";
+    assert_eq!(lines.iter().filter(ended).count(), 3, "one a question");
     let failed_line = line_of("turn failed");
     assert_eq!(spans(failed_line), ["connection", "turn"]);
     let failed_id = &failed.last()["request_id"];
