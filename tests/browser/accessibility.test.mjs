@@ -38,7 +38,7 @@ for (const colorScheme of ["light", "dark"]) {
       await chat.page.keyboard.press("Escape");
       provider.script("SELECT status, count(*) AS orders FROM orders GROUP BY status", "By status.");
       await chat.ask("Orders by status");
-      await chat.last.getByRole("img", { name: "Chart: orders by status" }).waitFor();
+      await chat.last.getByRole("img", { name: "orders by status" }).waitFor();
       await clean(chat, "chart");
 
       const held = new Gate();

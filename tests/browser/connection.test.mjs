@@ -101,7 +101,7 @@ test("an error about a frame that could not be read ends the question that it is
   const chat = await scripted(t, { request_id: undefined, conversation_id: undefined, seq: undefined, type: "error", code: "request_too_large", message: "The question is too large.", retryable: false });
   await chat.ask("x");
   await chat.last.getByText("The question is too large.").waitFor();
-  assert.equal(await chat.last.getByRole("button", { name: "Try again" }).count(), 0);
+  assert.equal(await chat.last.getByRole("button", { name: "Ask again" }).count(), 0);
 });
 
 test("frames of a newer server and broken ones are passed over", async (t) => {
@@ -130,6 +130,6 @@ test("a server that can't be reached at all is said so, with a way to try again"
   await chat.last.getByText("The server can't be reached from this page.").waitFor();
   await chat.page.context().setOffline(false);
   provider.script(SQL, "Hello!");
-  await chat.last.getByRole("button", { name: "Try again" }).click();
+  await chat.last.getByRole("button", { name: "Ask again" }).click();
   await chat.last.getByText("Hello!").waitFor();
 });

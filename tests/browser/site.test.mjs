@@ -46,7 +46,7 @@ for (const [how, body, ticket] of [
     await chat.last.getByText("You are not signed in, or no longer.").waitFor();
     assert.equal((await failed).code, "authentication_required");
     site.ticket = site.ticketsWith(API_KEY);
-    await chat.last.getByRole("button", { name: "Try again" }).waitFor();
+    await chat.last.getByRole("button", { name: "Ask again" }).waitFor();
   });
 }
 

@@ -46,9 +46,9 @@ test("an answer can be rated, and the rating changed", async (t) => {
   const kept = chat.page.waitForResponse(/\/api\/chat\/feedback\//);
   await up.click();
   assert.equal((await kept).status(), 204);
-  await chat.until(() => document.querySelector("db-chat").shadowRoot.querySelector(".up[aria-pressed=true]"));
+  await chat.until(() => document.querySelector("db-chat").shadowRoot.querySelector("[name=up][aria-pressed=true]"));
   await down.click();
-  await chat.until(() => document.querySelector("db-chat").shadowRoot.querySelector(".down[aria-pressed=true]"));
+  await chat.until(() => document.querySelector("db-chat").shadowRoot.querySelector("[name=down][aria-pressed=true]"));
   assert.equal(await up.getAttribute("aria-pressed"), "false");
 });
 
