@@ -39,9 +39,8 @@ export function resultTable({ columns, rows }, { t, language }) {
 	/** Once, with the longest value of each column in the document: no column changes its width later. */
 	function measure() {
 		height = body.firstChild.offsetHeight;
-		table.style.width = `${table.offsetWidth}px`;
-		const widths = heads.map((head) => head.offsetWidth);
-		for (const [at, head] of heads.entries()) head.style.width = `${widths[at]}px`;
+		const widths = [table, ...heads].map((node) => node.offsetWidth);
+		for (const [at, node] of [table, ...heads].entries()) node.style.width = `${widths[at]}px`;
 		body.replaceChildren(above, below);
 	}
 
