@@ -53,7 +53,7 @@ function ticksFor(values) {
 	return Array.from({ length: Math.ceil(high / step - 1e-9) - from + 1 }, (_, at) => (from + at) * step);
 }
 
-/** Months, days or, of one day, hours: what all of them share is left out. */
+/** Months, days or hours: what all of them share is left out. */
 function shorten(moments) {
 	const texts = moments.map((moment) => momentOf(moment).replace(/(:\d\d):00$/, "$1"));
 	if (texts.every((text) => /^\d{4}-\d\d-01$/.test(text))) return texts.map((text) => text.slice(0, 7));
@@ -85,7 +85,7 @@ function drawLine({ points, known }, width, { short }) {
 		points.map(({ value }, at) => isKnown(at) && svg("circle", { cx: x(at), cy: y(value), r: points.length < 100 ? 3 : 1 }, svg("title", `${labels[at]}: ${short(value)}`)))];
 }
 
-/** Each bar has its number beside it, so there is no axis but zero. */
+/** Each bar has its number beside it: no axis but zero. */
 function drawBars({ points, known }, width, { short }) {
 	const chars = Math.min(Math.floor(width / 22), Math.max(...points.map(({ label }) => label.length)));
 	const left = 16 + 7.5 * chars;

@@ -9,7 +9,7 @@ function build(create, selector, children) {
 	const node = create(tag);
 	const properties = children[0]?.constructor === Object ? children.shift() : {};
 	if (classes.length > 0) node.setAttribute("class", classes.join(" "));
-	// One by one: a call takes only so many. And first: with `dir="auto"` each is looked at again.
+	// One by one: a call takes only so many. First: with `dir="auto"` each is looked at again.
 	for (const child of children.flat(2)) if (child || child === "") node.append(child);
 	for (const [name, value] of Object.entries(properties)) {
 		if (name.startsWith("on")) node.addEventListener(name.slice(2), value);

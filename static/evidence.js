@@ -1,4 +1,4 @@
-/** What backs an answer. In SQL, what cannot be seen or turns the text around is spelled out. */
+/** What backs an answer. In SQL, what is unseen or turns the text around is spelled out. */
 import { copyButton, fold, h } from "./dom.js";
 
 const TOKEN = /('(?:[^']|'')*'|\$(\w*)\$[^]*?\$\2\$)|"(?:[^"]|"")*"|(--[^\n]*|\/\*[^]*?\*\/)|(\b\d[\d.]*\b)|((?:LEFT|RIGHT|FULL|CROSS)(?: OUTER)? JOIN\b|[A-Za-z_][\w$]*)|\s+|[^]/gu;

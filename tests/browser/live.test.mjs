@@ -114,29 +114,3 @@ test("the page stays responsive while 2,000 words arrive at full speed", async (
   // No matter of the machine's speed: what is drawn again with every word does not grow with the answer.
   assert.ok(many <= 10 * Math.max(50, few), `${few} ms, ${many} ms`);
 });
-
-test("the first word is painted in the frame of the screen after its frame of the socket", async (t) => {
-  const chat = await open(t, { prepare: (page) => page.addInitScript(() => {
-    const add = WebSocket.prototype.constructor;
-    window.WebSocket = class extends add {
-      set onmessage(listener) {
-        super.onmessage = (event) => {
-          if (event.data.includes("llm_token")) window.arrived ??= performance.now();
-          listener(event);
-        };
-      }
-    };
-  }) });
-  provider.script(SQL, ["First", " second"]);
-  await chat.page.evaluate(() => {
-    new MutationObserver((_, observer) => {
-      if (!document.querySelector("db-chat").shadowRoot.querySelector(".prose > p")) return;
-      observer.disconnect();
-      window.drawn = performance.now();
-    }).observe(document.querySelector("db-chat").shadowRoot, { childList: true, subtree: true });
-  });
-  await chat.ask("How many orders?");
-  const wait = await chat.page.evaluate(() => window.drawn - window.arrived);
-  t.diagnostic(`from the first token's frame to its words in the document: ${wait.toFixed(1)} ms`);
-  assert.ok(wait >= 0 && wait < 1000, `${wait} ms`);
-});

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { open, provider } from "./stage.mjs";
+import { Gate } from "./provider.mjs";
 import { answering } from "./scripted.mjs";
 import { STATES, prepare, reach } from "./states.mjs";
 
@@ -88,9 +89,14 @@ test("the words of a token are on the screen in the first frame that is painted 
       }
     };
   }) });
-  provider.script("SELECT count(*) AS n FROM orders", ["First", " second"]);
-  await chat.ask("How many orders?");
+  // Nothing comes after the first token that could paint it too.
+  const gate = new Gate();
+  provider.script("SELECT count(*) AS n FROM orders", ["First", gate, " second"]);
+  await chat.type("How many orders?");
+  await chat.until(() => window.painted);
   const { words, ms } = await chat.page.evaluate(() => window.painted);
+  gate.open();
+  await chat.settled();
   t.diagnostic(`from the first token's frame to its paint: ${ms.toFixed(1)} ms`);
   assert.match(words, /^First/);
 });
