@@ -1,7 +1,7 @@
 # The front door. Each target installs what it needs and this machine lacks, and says so.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check browser lint doc bench fuzz
+.PHONY: help demo build test check browser lint doc bench fuzz
 
 # Tools that a target had to bring along are found first.
 export PATH := $(CURDIR)/target/tools/bin:$(CURDIR)/target/tools/node_modules/.bin:$(PATH)
@@ -13,6 +13,10 @@ help: ## List the targets
 demo: ## Run db-chat on a private PostgreSQL with a demo database; ARGS="--bind 127.0.0.1:9000"
 	@scripts/install.sh build postgresql
 	cargo run --locked --bin db-chat -- demo $(ARGS)
+
+build: ## Build target/release/db-chat
+	@scripts/install.sh build
+	cargo build --locked --release --bin db-chat
 
 test: ## Run all tests
 	@scripts/install.sh build postgresql redis browser

@@ -1,31 +1,44 @@
-//! The least that a relay of the same stack does: for each question two calls, as db-chat makes them, the first for a query, which
-//! goes nowhere, the second token by token to the socket. No guard, no database, no bounds, no resume.
+//! The least that a relay of the same stack does: for each question a status, and two calls, as db-chat makes them, the first for a
+//! query, the second token by token to the socket. No guard, no bounds, no resume, no memory. The query goes nowhere, or, where a
+//! database is named, to PostgreSQL through deadpool-postgres, in a read-only transaction.
 
 use std::net::TcpListener;
 
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use actix_ws::{Message, Session};
+use deadpool_postgres::{Manager, Pool};
 use eventsource_stream::Eventsource;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
+use tokio_postgres::NoTls;
 use tokio_util::task::TaskTracker;
 
 use crate::{client, process, provider};
 
 pub(crate) const ROLE: &str = "serve-bare-relay";
 
+/// As many as db-chat has.
+const DATABASE_CONNECTIONS_MAX: usize = 16;
+
 /// How calls are made, by one worker thread.
 #[derive(Clone)]
 struct Upstream {
     http: reqwest::Client,
     url: String,
+    /// Of all workers together.
+    database: Option<Pool>,
 }
 
-/// Argument: where the provider is.
+/// Arguments: where the provider is, and the database if there is to be one.
 pub(crate) async fn run(arguments: &[String]) {
     // Nothing here is encrypted, but reqwest wants to know how it would be.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let url = format!("{}/v1/messages", arguments[0]);
+    let database = arguments.get(1).map(|url| {
+        let manager = Manager::new(url.parse().unwrap(), NoTls);
+        let pool = Pool::builder(manager).max_size(DATABASE_CONNECTIONS_MAX);
+        pool.build().unwrap()
+    });
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let server = HttpServer::new(move || {
@@ -37,6 +50,7 @@ pub(crate) async fn run(arguments: &[String]) {
         let upstream = Upstream {
             http,
             url: url.clone(),
+            database: database.clone(),
         };
         App::new()
             .app_data(web::Data::new(upstream))
@@ -77,16 +91,37 @@ async fn upgrade(
 }
 
 async fn relay(upstream: &Upstream, question: &str, session: &mut Session) {
+    send(
+        session,
+        &json!({"type": "status", "stage": "understanding"}),
+    )
+    .await;
     let mut sql = String::new();
     let mut reply = call(upstream, question).await;
     while let Some(text) = next_text(&mut reply).await {
         sql.push_str(&text);
     }
+    let rows = match &upstream.database {
+        Some(database) => ask(database, &sql).await,
+        None => 0,
+    };
     let mut reply = call(upstream, &format!("{} {question}", provider::PROSE_MARK)).await;
     while let Some(text) = next_text(&mut reply).await {
         send(session, &json!({"type": "llm_token", "token": text})).await;
     }
-    send(session, &json!({"type": "chat_response", "sql_query": sql})).await;
+    let response = json!({"type": "chat_response", "sql_query": sql, "row_count": rows});
+    send(session, &response).await;
+}
+
+/// Runs the query between its fences; how many rows it has.
+async fn ask(database: &Pool, reply: &str) -> usize {
+    let sql = reply.trim_start_matches("```sql").trim_end_matches("```");
+    let mut client = database.get().await.unwrap();
+    let transaction = client.build_transaction().read_only(true);
+    let transaction = transaction.start().await.unwrap();
+    let rows = transaction.query(sql, &[]).await.unwrap();
+    transaction.rollback().await.unwrap();
+    rows.len()
 }
 
 /// The data of each event.

@@ -33,6 +33,11 @@ impl Pace {
         format!("How many suppliers? pace={microseconds} tokens={tokens} please")
     }
 
+    /// The frame that asks it.
+    pub(crate) fn question_frame(self) -> String {
+        serde_json::json!({"query": self.question()}).to_string()
+    }
+
     pub(crate) fn named_in(request: &str) -> Self {
         let after = |word| {
             let (_, rest) = request.split_once(word)?;
@@ -48,7 +53,6 @@ impl Pace {
 /// What became of one question. Times count from when it was sent, delays from when the provider sent the token.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
-    pub(crate) first_status: Option<Duration>,
     pub(crate) first_token: Option<Duration>,
     pub(crate) token_delays: Vec<Duration>,
     /// The code of the error that it ended in.
@@ -78,7 +82,7 @@ impl Client {
 
     /// Asks a question of a conversation of its own and listens until its end.
     pub(crate) async fn ask(&mut self, pace: Pace) -> Told {
-        let question = serde_json::json!({"query": pace.question()}).to_string();
+        let question = pace.question_frame();
         let mut told = Told::default();
         let asked = Instant::now();
         self.socket.send(Message::text(question)).await.unwrap();
@@ -86,9 +90,7 @@ impl Client {
             let frame = self.next().await;
             // Looked at, not parsed: the clients' work is not what is measured. Each frame begins with its type.
             let kind = frame.strip_prefix(r#"{"type":""#).unwrap();
-            if kind.starts_with("status") {
-                told.first_status.get_or_insert_with(|| asked.elapsed());
-            } else if kind.starts_with("llm_token") {
+            if kind.starts_with("llm_token") {
                 told.first_token.get_or_insert_with(|| asked.elapsed());
                 told.token_delays.extend(delays(&frame));
             } else if kind.starts_with("chat_response") {
@@ -99,6 +101,11 @@ impl Client {
                 return told;
             }
         }
+    }
+
+    /// The bare socket, with nothing read of what comes after the greeting.
+    pub(crate) fn into_stream(self) -> TcpStream {
+        self.socket.into_inner()
     }
 
     async fn next(&mut self) -> String {

@@ -1,10 +1,12 @@
-//! How db-chat carries load, next to a bare relay in the same run: questions per second, CPU per question, time to the first
+//! How db-chat carries load, next to bare relays in the same run: questions per second, CPU per question, time to the first
 //! token, delay of each token, memory of an idle connection; and how soon it says something to thousands that ask at once.
 //!
 //! The bare relay (`bare.rs`) is what is left without db-chat: actix-ws, reqwest and eventsource-stream, the same two calls to the
-//! same provider for each question. db-chat has everything on: a real PostgreSQL, the guard, conversations, the audit log, logs.
-//! Provider, relay and db-chat are a process each, the clients are this one, and all share the machine, so it is the ratios
-//! that mean something. `make bench` runs it; whole takes about two minutes.
+//! same provider for each question. A second one also runs the query in PostgreSQL, which tells db-chat's own part from
+//! PostgreSQL's. db-chat has everything on: a real PostgreSQL, the guard, conversations, the audit log, logs.
+//! Provider, relays and db-chat are a process each, the clients are this one, and all share the machine, so it is the ratios
+//! that mean something. `make bench` runs it; whole takes about three minutes. `cargo bench --bench load -- flat` runs the part
+//! with that in its name: `idle`, `paced`, `flat` or `burst`.
 
 #![expect(
     clippy::print_stdout,
@@ -13,6 +15,7 @@
 )]
 
 mod bare;
+mod burst;
 mod client;
 mod db_chat_server;
 mod process;
@@ -26,13 +29,16 @@ use std::time::{Duration, Instant};
 
 use db_chat::app::demo;
 use db_chat::app::private_postgres::PrivatePostgres;
+use db_chat::app::runtime::turns_runtime;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use secrecy::ExposeSecret;
-use tokio::sync::{Barrier, Semaphore};
+use tokio::runtime::Builder;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use burst::ask_at_once;
 use client::{Client, Pace};
-use process::ServerProcess;
+use process::{ServerProcess, postgres_cpu_time};
 use quantiles::quantile;
 
 /// How long each load lasts; the two servers take turns, so that what else the machine does meets both.
@@ -71,6 +77,7 @@ const IDLE_CONNECTIONS: usize = 5_000;
 
 /// How many ask at once: the first is what the second is held against.
 const BURSTS: [usize; 2] = [100, 2_000];
+const BURST_ROUNDS: usize = 5;
 const BURST_PACE: Pace = Pace {
     microseconds: 10_000,
     tokens: 10,
@@ -83,45 +90,59 @@ fn main() {
     let mut arguments = std::env::args().skip(1);
     let role = arguments.next().unwrap_or_default();
     let rest: Vec<String> = arguments.collect();
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(async {
-            match role.as_str() {
-                provider::ROLE => provider::run().await,
-                bare::ROLE => bare::run(&rest).await,
-                db_chat_server::ROLE => db_chat_server::run(&rest).await,
-                // Cargo passes `--bench`.
-                _ => report().await,
-            }
-        });
+    let runtime = match role.as_str() {
+        db_chat_server::ROLE => turns_runtime(),
+        _ => Builder::new_multi_thread().enable_all().build(),
+    };
+    runtime.unwrap().block_on(async {
+        match role.as_str() {
+            provider::ROLE => provider::run().await,
+            bare::ROLE => bare::run(&rest).await,
+            db_chat_server::ROLE => db_chat_server::run(&rest).await,
+            // Cargo passes `--bench`, behind what it was given.
+            "--bench" => report("").await,
+            part => report(part).await,
+        }
+    });
 }
 
-async fn report() {
+async fn report(part: &str) {
+    let is_wanted = |name: &str| name.contains(part);
     let files = raise_files_limit();
     let postgres = PrivatePostgres::start().await.unwrap();
     let database = demo::create(&postgres).await.unwrap();
     let provider = ServerProcess::start(provider::ROLE, &[]);
     let upstream = format!("http://{}", provider.address());
+    let urls = [&database.url, &database.state_url].map(|url| url.expose_secret());
     let start_bare = || ServerProcess::start(bare::ROLE, &[&upstream]);
-    let start_db_chat = || {
-        let urls = [&database.url, &database.state_url].map(|url| url.expose_secret());
-        ServerProcess::start(db_chat_server::ROLE, &[&upstream, urls[0], urls[1]])
-    };
+    let start_asking = || ServerProcess::start(bare::ROLE, &[&upstream, urls[0]]);
+    let start_db_chat =
+        || ServerProcess::start(db_chat_server::ROLE, &[&upstream, urls[0], urls[1]]);
 
     println!("load average before: {}", process::load_average());
-    compare_idle(&start_bare(), &start_db_chat(), files).await;
-
-    let (bare, db_chat) = (start_bare(), start_db_chat());
-    for (name, clients, pace) in LOADS {
-        compare_load(name, &bare, &db_chat, clients, pace).await;
+    if is_wanted("idle") {
+        compare_idle(&start_bare(), &start_db_chat(), files).await;
     }
-    drop(bare);
-    drop(db_chat);
-
-    burst(&start_db_chat(), files).await;
-    println!("load average after: {}", process::load_average());
+    let servers = [
+        ("bare relay", start_bare()),
+        ("bare relay + PostgreSQL", start_asking()),
+        ("db-chat", start_db_chat()),
+    ];
+    for (name, clients, pace) in LOADS {
+        let part = if pace.microseconds == 0 {
+            "flat"
+        } else {
+            "paced"
+        };
+        if is_wanted(part) {
+            compare_load(name, &servers, &provider, clients, pace).await;
+        }
+    }
+    drop(servers);
+    if is_wanted("burst") {
+        compare_bursts(&start_bare(), &start_db_chat(), files).await;
+    }
+    println!("\nload average after: {}", process::load_average());
     drop(provider);
     postgres.stop().await.unwrap();
 }
@@ -173,39 +194,68 @@ async fn connect_all(server: &ServerProcess, count: usize) -> Vec<Client> {
 struct Load {
     questions: usize,
     elapsed: Duration,
+    /// The server's own.
     cpu: Duration,
+    /// PostgreSQL's.
+    postgres_cpu: Duration,
+    /// The provider's and the clients'.
+    other_cpu: Duration,
     first_token: Vec<Duration>,
     token_delay: Vec<Duration>,
 }
 
 async fn compare_load(
     name: &str,
-    bare: &ServerProcess,
-    db_chat: &ServerProcess,
+    servers: &[(&str, ServerProcess); 3],
+    provider: &ServerProcess,
     clients: usize,
     pace: Pace,
 ) {
     println!(
-        "\n{name:<28}{:>12}{:>12}{:>12}{:>12}{:>12}{:>12}",
-        "questions/s", "CPU ms each", "1st tok p50", "1st tok p99", "delay p50", "delay p99"
+        "\n{name:<28}{:>12}{:>12}{:>12}{:>12}{:>12}{:>12}{:>12}{:>12}",
+        "questions/s",
+        "CPU ms each",
+        "PostgreSQL",
+        "the rest",
+        "1st tok p50",
+        "1st tok p99",
+        "delay p50",
+        "delay p99"
     );
-    let mut loads = [Load::default(), Load::default()];
+    let mut loads: [Load; 3] = std::array::from_fn(|_| Load::default());
     for _ in 0..LOAD_ROUNDS {
-        for (load, server) in loads.iter_mut().zip([bare, db_chat]) {
-            put_load(load, server, clients, pace).await;
+        for (load, (_, server)) in loads.iter_mut().zip(servers) {
+            put_load(load, server, provider, clients, pace).await;
         }
     }
-    let [bare, db_chat] = loads.map(figures);
-    row("bare relay", &bare, 2);
-    row("db-chat", &db_chat, 2);
-    let ratios: Vec<f64> = db_chat.iter().zip(&bare).map(|(a, b)| a / b).collect();
-    row("ratio", &ratios, 2);
+    let figures = loads.map(figures);
+    for ((name, _), figures) in servers.iter().zip(&figures) {
+        row(name, figures);
+    }
+    let [bare, asking, db_chat] = &figures;
+    for (name, other) in [
+        ("db-chat : bare", bare),
+        ("db-chat : with PostgreSQL", asking),
+    ] {
+        let ratios: Vec<f64> = db_chat.iter().zip(other).map(|(a, b)| a / b).collect();
+        row(name, &ratios);
+    }
 }
 
 /// Each client asks its next question as soon as it has the answer to the last.
-async fn put_load(load: &mut Load, server: &ServerProcess, clients: usize, pace: Pace) {
+async fn put_load(
+    load: &mut Load,
+    server: &ServerProcess,
+    provider: &ServerProcess,
+    clients: usize,
+    pace: Pace,
+) {
     let clients = connect_all(server, clients).await;
-    let (cpu_before, started) = (server.cpu_time(), Instant::now());
+    let cpu_times = || {
+        let others = provider.cpu_time() + process::own_cpu_time();
+        [server.cpu_time(), postgres_cpu_time(), others]
+    };
+    let (before, started) = (cpu_times(), Instant::now());
     let mut asking = JoinSet::new();
     for mut client in clients {
         asking.spawn(async move {
@@ -224,14 +274,20 @@ async fn put_load(load: &mut Load, server: &ServerProcess, clients: usize, pace:
         load.token_delay.extend(told.token_delays);
     }
     load.elapsed += started.elapsed();
-    load.cpu += server.cpu_time() - cpu_before;
+    let [cpu, postgres_cpu, other_cpu] = cpu_times();
+    load.cpu += cpu - before[0];
+    load.postgres_cpu += postgres_cpu.saturating_sub(before[1]);
+    load.other_cpu += other_cpu - before[2];
 }
 
 fn figures(mut load: Load) -> Vec<f64> {
     let milliseconds = |duration: Duration| duration.as_secs_f64() * 1e3;
+    let each = |cpu: Duration| milliseconds(cpu) / load.questions as f64;
     vec![
         load.questions as f64 / load.elapsed.as_secs_f64(),
-        milliseconds(load.cpu) / load.questions as f64,
+        each(load.cpu),
+        each(load.postgres_cpu),
+        each(load.other_cpu),
         milliseconds(quantile(&mut load.first_token, 0.5)),
         milliseconds(quantile(&mut load.first_token, 0.99)),
         milliseconds(quantile(&mut load.token_delay, 0.5)),
@@ -239,60 +295,53 @@ fn figures(mut load: Load) -> Vec<f64> {
     ]
 }
 
-fn row(name: &str, figures: &[f64], digits: usize) {
+fn row(name: &str, figures: &[f64]) {
     let mut cells = String::new();
     for figure in figures {
-        let _ = write!(cells, "{figure:>12.digits$}");
+        let _ = write!(cells, "{figure:>12.2}");
     }
     println!("{name:<28}{cells}");
 }
 
-/// How soon everybody hears that work on the question has begun, and what becomes of the questions.
-async fn burst(server: &ServerProcess, files: usize) {
+/// How soon everybody hears that work on the question has begun, what becomes of the questions, and by how much longer that
+/// takes with many than with few. What the machine itself does to that number shows in the relay's.
+async fn compare_bursts(bare: &ServerProcess, db_chat: &ServerProcess, files: usize) {
     println!(
-        "\n{:<28}{:>12}{:>12}{:>12}  outcomes",
-        "ask at once, first status", "p50 ms", "p99 ms", "max ms"
+        "\n{:<28}{:>12}{:>12}{:>12}{:>12}  outcomes of all rounds",
+        "ask at once, first status", "p50 ms", "p99 ms", "max ms", "asked in ms"
     );
-    // The first questions of a process wait for connections to PostgreSQL and the provider.
-    ask_at_once(server, BURSTS[0]).await;
-    let mut tails = Vec::new();
-    for count in BURSTS {
-        let count = count.min(files);
-        let (mut delays, outcomes) = ask_at_once(server, count).await;
-        let figures =
-            [0.5, 0.99, 1.0].map(|share| quantile(&mut delays, share).as_secs_f64() * 1e3);
-        let mut cells = String::new();
-        for figure in figures {
-            let _ = write!(cells, "{figure:>12.1}");
+    let mut ratios = Vec::new();
+    for (name, server) in [("bare relay", bare), ("db-chat", db_chat)] {
+        let mut tails = Vec::new();
+        for count in BURSTS {
+            let count = count.min(files);
+            // The first questions of a process wait for connections to PostgreSQL and the provider.
+            drop(ask_at_once(connect_all(server, count).await, BURST_PACE).await);
+            let mut rounds = Vec::new();
+            let mut outcomes = BTreeMap::new();
+            for _ in 0..BURST_ROUNDS {
+                let mut burst = ask_at_once(connect_all(server, count).await, BURST_PACE).await;
+                let mut quantile = |share| quantile(&mut burst.first_status, share);
+                rounds.push([quantile(0.5), quantile(0.99), quantile(1.0), burst.asking]);
+                for (outcome, count) in burst.outcomes {
+                    *outcomes.entry(outcome).or_insert(0) += count;
+                }
+            }
+            // The middle one of the rounds: a burst is over in a moment, and the machine may have had something else to do.
+            let figures = [0, 1, 2, 3].map(|at| {
+                let mut of_rounds: Vec<Duration> = rounds.iter().map(|round| round[at]).collect();
+                quantile(&mut of_rounds, 0.5).as_secs_f64() * 1e3
+            });
+            let mut cells = String::new();
+            for figure in figures {
+                let _ = write!(cells, "{figure:>12.1}");
+            }
+            println!("{:<28}{cells}  {outcomes:?}", format!("{name}, {count}"));
+            tails.push(figures[1]);
         }
-        println!(
-            "{:<28}{cells}  {outcomes:?}",
-            format!("{count} connections")
-        );
-        tails.push(figures[1]);
+        let ratio = tails[1] / tails[0];
+        println!("{:<28}{ratio:>24.2}", format!("{name}, ratio"));
+        ratios.push(ratio);
     }
-    println!("{:<28}{:>24.2}", "ratio", tails[1] / tails[0]);
-}
-
-async fn ask_at_once(
-    server: &ServerProcess,
-    count: usize,
-) -> (Vec<Duration>, BTreeMap<String, usize>) {
-    let barrier = Arc::new(Barrier::new(count));
-    let mut asking = JoinSet::new();
-    for mut client in connect_all(server, count).await {
-        let barrier = Arc::clone(&barrier);
-        asking.spawn(async move {
-            barrier.wait().await;
-            client.ask(BURST_PACE).await
-        });
-    }
-    let mut delays = Vec::with_capacity(count);
-    let mut outcomes = BTreeMap::new();
-    for told in asking.join_all().await {
-        delays.extend(told.first_status);
-        let outcome = told.error.unwrap_or_else(|| "answered".to_owned());
-        *outcomes.entry(outcome).or_default() += 1;
-    }
-    (delays, outcomes)
+    println!("{:<28}{:>24.2}", "ratio of ratios", ratios[1] / ratios[0]);
 }

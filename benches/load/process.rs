@@ -2,6 +2,7 @@
 //!
 //! A server prints its address, then serves until its standard input ends, which it does when whoever started it is gone.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
@@ -46,15 +47,7 @@ impl ServerProcess {
 
     /// On all its threads, in its own code and in the kernel's for it.
     pub(crate) fn cpu_time(&self) -> Duration {
-        let stat = self.read("stat");
-        // The name in parentheses may hold anything; user and system time are fields 14 and 15 of all.
-        let fields = stat.rsplit_once(')').unwrap().1.split_whitespace();
-        let ticks: u32 = fields
-            .skip(11)
-            .take(2)
-            .map(|field| field.parse::<u32>().unwrap())
-            .sum();
-        TICK * ticks
+        Stat::of(self.child.id()).unwrap().cpu_time
     }
 
     pub(crate) fn resident_bytes(&self) -> usize {
@@ -73,6 +66,56 @@ impl Drop for ServerProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// What this process has used so far.
+pub(crate) fn own_cpu_time() -> Duration {
+    Stat::of(std::process::id()).unwrap().cpu_time
+}
+
+/// What all processes called `postgres` that descend from this one have used so far. Those that have ended count as well, as long as
+/// the one that started them lives.
+pub(crate) fn postgres_cpu_time() -> Duration {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    // One that ends meanwhile is counted by its parent.
+    let stats: BTreeMap<u32, Stat> = ids.filter_map(|id| Some((id, Stat::of(id)?))).collect();
+    let own = std::process::id();
+    let is_ours = |stat: &Stat| {
+        let ancestors = std::iter::successors(Some(stat), |stat| stats.get(&stat.parent));
+        stat.name == "postgres" && ancestors.into_iter().any(|stat| stat.parent == own)
+    };
+    let ours = stats.values().filter(|stat| is_ours(stat));
+    ours.map(|stat| stat.cpu_time + stat.children_cpu_time)
+        .sum()
+}
+
+/// One line of `/proc/PID/stat`.
+struct Stat {
+    name: String,
+    parent: u32,
+    cpu_time: Duration,
+    /// Of children that have ended and been waited for.
+    children_cpu_time: Duration,
+}
+
+impl Stat {
+    /// `None`: there is no such process.
+    fn of(id: u32) -> Option<Self> {
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+        // The name in parentheses may hold anything.
+        let (name, rest) = stat.rsplit_once(')')?;
+        let (_, name) = name.split_once('(')?;
+        let fields: Vec<&str> = rest.split_whitespace().collect();
+        // Numbered as in proc(5), where the field after the name is the third.
+        let field = |number: usize| fields.get(number - 3)?.parse::<u32>().ok();
+        Some(Self {
+            name: name.to_owned(),
+            parent: field(4)?,
+            cpu_time: TICK * (field(14)? + field(15)?),
+            children_cpu_time: TICK * (field(16)? + field(17)?),
+        })
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::limits::QuestionRate;
+use crate::limits::MinuteRate;
 use crate::pipeline::error::TurnError;
 use crate::pipeline::event::TurnEvent;
 use crate::turns::RunTurn;
 
 /// Runs turns within the rate; the others end at once, with when to come back.
-pub(super) fn within_rate(run_turn: RunTurn, rate: QuestionRate) -> RunTurn {
+pub(super) fn within_rate(run_turn: RunTurn, rate: MinuteRate) -> RunTurn {
     let rate = Arc::new(rate);
     Arc::new(move |turn, events| {
         let (run_turn, rate) = (Arc::clone(&run_turn), Arc::clone(&rate));

@@ -4,6 +4,7 @@ mod admission;
 pub mod demo;
 pub mod private_postgres;
 mod role_check;
+pub mod runtime;
 mod services;
 pub mod shutdown;
 
@@ -20,9 +21,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::{AuthSetupError, Authenticator, Tickets};
 use crate::config::Config;
-use crate::connection::ConnectionContext;
+use crate::connection::{ConnectionContext, HalfClose};
 use crate::http::{DoorParts, Doors, OriginPatternError, envelop, routes};
-use crate::limits::QuestionRate;
+use crate::limits::MinuteRate;
 use crate::pipeline::background::Background;
 use crate::state::AuditLog;
 use crate::turns::TurnHub;
@@ -145,7 +146,9 @@ impl Application {
             return Err(BuildError::Unauthenticated { bind });
         }
         let redis_prefix = &config.conversations.redis_prefix;
-        let rate = QuestionRate::new(&config.limits, services.redis.clone(), redis_prefix);
+        let redis = || services.redis.clone();
+        let question_rate = MinuteRate::of_questions(&config.limits, redis(), redis_prefix);
+        let ticket_rate = MinuteRate::of_tickets(&config.limits, redis(), redis_prefix);
         let shared = shared_turns(config, services.redis.as_ref());
         let tickets = Tickets::new(services.redis, redis_prefix);
 
@@ -154,7 +157,7 @@ impl Application {
         let turns = TaskTracker::new();
         let connections = TaskTracker::new();
         let hub = TurnHub::new(
-            admission::within_rate(services.run_turn, rate),
+            admission::within_rate(services.run_turn, question_rate),
             &config.limits,
             tokio::runtime::Handle::current(),
             turns.clone(),
@@ -174,6 +177,7 @@ impl Application {
             connections: context,
             authenticator,
             tickets,
+            ticket_rate,
             store: services.store,
             schema: services.schema,
             feedback: services.feedback,
@@ -189,7 +193,14 @@ impl Application {
                 .wrap(from_fn(envelop))
                 .configure(routes(doors.clone()))
         })
-        .on_connect(move |connection, _| bound_writes(connection, write_timeout_ms))
+        .on_connect(move |connection, data| {
+            bound_writes(connection, write_timeout_ms);
+            if let Some(half_close) = HalfClose::of(connection) {
+                data.insert(half_close);
+            }
+        })
+        // A response is asked for more only when the kernel has taken what it has said so far: what waits is where it is counted.
+        .h1_write_buffer_size(1)
         .client_request_timeout(Duration::from_millis(config.limits.head_timeout_ms))
         .keep_alive(Duration::from_millis(config.limits.keep_alive_timeout_ms))
         // Without it the kernel holds a small frame back until the client has acknowledged the one before it, which clients put

@@ -9,6 +9,7 @@ use secrecy::ExposeSecret;
 
 use crate::config::{Config, StorageKind};
 use crate::conversations::{self, ConversationStore, StoreError};
+use crate::domain::schema::RowSecurity;
 use crate::guard::policy::{Policy, PolicyError};
 use crate::http::{Check, Probe, SchemaSource};
 use crate::llm::{self, LlmProvider, LlmSetupError};
@@ -132,6 +133,9 @@ impl Services {
             .counted_by(metrics.clone());
         let policy = Policy::compile(&config.policy.allowed_tables, &config.policy.allowed_models)
             .and_then(|policy| policy.with_extensions(&config.policy.allowed_extensions))
+            .map(|policy| {
+                policy.with_tenants(config.auth.tenants.as_ref().map(|_| RowSecurity::Active))
+            })
             .map_err(|source| ServicesError::Policy { source })?;
         let catalog = CatalogCache::new(pool.clone(), policy, SCHEMA_RECHECK);
         warm_up(&catalog).await;
@@ -207,6 +211,12 @@ impl Services {
             store: Arc::clone(&store),
             audit: audit.clone(),
             outcome_code,
+            tenant_setting: config
+                .auth
+                .tenants
+                .as_ref()
+                .map(|tenants| tenants.setting.clone()),
+            metrics: metrics.clone(),
             checker: SqlChecker::new(metrics.clone()),
             prompts,
             context_messages_max: config.conversations.context_limit,
@@ -284,7 +294,10 @@ async fn warm_up(catalog: &CatalogCache) {
     match tokio::time::timeout(WARM_UP_TIMEOUT, catalog.snapshot()).await {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => {
-            tracing::warn!(error = chain(&error), "the database cannot be used yet");
+            tracing::warn!(
+                error = chain(&error),
+                "the database cannot be used yet: `db-chat doctor` says what to look at"
+            );
         }
         Err(_) => tracing::warn!(timeout = ?WARM_UP_TIMEOUT, "the database has not answered yet"),
     }

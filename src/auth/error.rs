@@ -14,6 +14,9 @@ pub enum AuthError {
     /// The token was valid until its time was over.
     #[error("the token has expired")]
     Expired,
+    /// Tenants are kept apart, and the credential names none that can be.
+    #[error("the credential names no tenant")]
+    NoTenant,
     /// The issuer's keys cannot be had.
     #[error("the keys of the tokens' issuer cannot be fetched")]
     KeysUnavailable {
@@ -42,6 +45,13 @@ pub enum AuthSetupError {
     Key {
         /// The file.
         path: PathBuf,
+    },
+    /// The address of the issuer's keys is none.
+    #[error("DB_CHAT_JWT_JWKS_URL is no address")]
+    KeySetAddress {
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The client that fetches keys cannot be built.
     #[error("the client for DB_CHAT_JWT_JWKS_URL cannot be built")]

@@ -3,17 +3,19 @@
 //! one fetch in `jwks_fetch_pause_ms`.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
+use reqwest::Url;
 use rustls::RootCertStore;
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::sync::Mutex;
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 
 use super::error::{AuthError, AuthSetupError};
 use super::jwt::VerifyingKey;
@@ -37,15 +39,24 @@ type Fault = Box<dyn std::error::Error + Send + Sync>;
 
 /// The keys of one issuer.
 pub(super) struct IssuerKeys {
-    url: String,
-    client: reqwest::Client,
+    publisher: Arc<Publisher>,
     /// Between two fetches, whatever asks for them and however the first ended.
     fetch_pause: Duration,
-    /// Held locked during a fetch: those who come meanwhile get what it brings.
+    /// Held by the one fetch that is under way: those who need it get what it brings.
+    fetching: Arc<tokio::sync::Mutex<()>>,
+    /// Runs fetches. Whoever asked for one may leave, and must not take it along: then a stranger who sends a token and hangs up
+    /// would keep everybody else out for a pause, again and again.
+    tasks: TaskTracker,
+}
+
+/// Where keys are published, and what was there.
+struct Publisher {
+    url: Url,
+    client: reqwest::Client,
     kept: Mutex<Kept>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Kept {
     keys: Arc<KeySet>,
     /// When `keys` were fetched.
@@ -71,65 +82,97 @@ struct SetDocument {
 
 impl IssuerKeys {
     pub(super) fn new(url: &str, fetch_pause: Duration) -> Result<Self, AuthSetupError> {
-        let client = client(url).map_err(|source| AuthSetupError::Client { source })?;
-        Ok(Self {
-            url: url.to_owned(),
-            client,
-            fetch_pause,
+        let address = |source| AuthSetupError::KeySetAddress { source };
+        let publisher = Publisher {
+            url: url.parse().map_err(|error| address(Fault::from(error)))?,
+            client: client(url).map_err(|source| AuthSetupError::Client { source })?,
             kept: Mutex::default(),
+        };
+        Ok(Self {
+            publisher: Arc::new(publisher),
+            fetch_pause,
+            fetching: Arc::default(),
+            tasks: TaskTracker::new(),
         })
     }
 
-    /// The key that a token names, or the only one there is.
+    /// The key that a token names, or the only one there is. Waits for a fetch at most, and for none that somebody else waits for
+    /// if the key is known.
+    ///
+    /// # Cancel safety
+    /// A fetch that was begun goes on.
     pub(super) async fn find(&self, key_id: Option<&str>) -> Result<VerifyingKey, AuthError> {
-        let mut kept = self.kept.lock().await;
-        let is_fresh = kept.is_younger_than(KEYS_LIFE);
-        if is_fresh && let Some(key) = kept.keys.find(key_id) {
+        let kept = self.publisher.kept();
+        let known = kept.keys.find(key_id);
+        if kept.is_younger_than(KEYS_LIFE)
+            && let Some(key) = known
+        {
             return Ok(key);
         }
-        let may_fetch = kept
-            .tried_at
-            .is_none_or(|tried_at| tried_at.elapsed() >= self.fetch_pause);
-        if may_fetch {
-            kept.tried_at = Some(Instant::now());
-            match self.fetch().await {
-                Ok(keys) => {
-                    kept.keys = Arc::new(keys);
-                    kept.fetched_at = Some(Instant::now());
-                    kept.fault = None;
-                }
-                Err(fault) => {
-                    tracing::warn!(error = %fault, "the keys of the tokens' issuer cannot be fetched");
-                    kept.fault = Some(fault.to_string());
-                }
-            }
-        }
-        if !kept.is_younger_than(STALE_KEYS_LIFE) {
-            let fault = kept.fault.clone().unwrap_or_default();
-            return Err(AuthError::KeysUnavailable {
-                source: fault.into(),
-            });
-        }
-        match (kept.keys.find(key_id), &kept.fault) {
-            (Some(key), _) => Ok(key),
-            // The issuer might have published it meanwhile.
-            (None, Some(fault)) => Err(AuthError::KeysUnavailable {
-                source: fault.clone().into(),
-            }),
-            (None, None) => Err(AuthError::Invalid {
-                reason: "its key is not among the issuer's",
-            }),
-        }
+        let fetching = Arc::clone(&self.fetching);
+        let place = match fetching.clone().try_lock_owned() {
+            Ok(place) => place,
+            Err(_) => match known.filter(|_| kept.is_younger_than(STALE_KEYS_LIFE)) {
+                Some(key) => return Ok(key),
+                None => fetching.lock_owned().await,
+            },
+        };
+        let kept = self.publisher.kept();
+        let is_there = kept.is_younger_than(KEYS_LIFE) && kept.keys.find(key_id).is_some();
+        let kept = if !is_there && kept.may_fetch(self.fetch_pause) {
+            self.fetch(place).await
+        } else {
+            kept
+        };
+        kept.into_key(key_id)
     }
 
-    async fn fetch(&self) -> Result<KeySet, Fault> {
-        tokio::time::timeout(FETCH_TIMEOUT, self.read_set())
+    /// Fetches, and answers what there is then.
+    async fn fetch(&self, place: OwnedMutexGuard<()>) -> Kept {
+        let publisher = Arc::clone(&self.publisher);
+        let fetch = self.tasks.spawn(async move {
+            publisher.fetch().await;
+            drop(place);
+        });
+        if let Err(error) = fetch.await {
+            tracing::error!(%error, "a fetch of the tokens' issuer's keys broke off");
+        }
+        self.publisher.kept()
+    }
+}
+
+impl Publisher {
+    fn kept(&self) -> Kept {
+        self.lock().clone()
+    }
+
+    /// Nothing in it can be half-changed, so a poisoned lock is still sound.
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn fetch(&self) {
+        self.lock().tried_at = Some(Instant::now());
+        let fetched = tokio::time::timeout(FETCH_TIMEOUT, self.read_set());
+        let fetched = fetched
             .await
-            .map_err(|_| Fault::from("no answer in time"))?
+            .unwrap_or_else(|_| Err("no answer in time".into()));
+        let mut kept = self.lock();
+        match fetched {
+            Ok(keys) => {
+                kept.keys = Arc::new(keys);
+                kept.fetched_at = Some(Instant::now());
+                kept.fault = None;
+            }
+            Err(fault) => {
+                tracing::warn!(error = %fault, "the keys of the tokens' issuer cannot be fetched");
+                kept.fault = Some(fault.to_string());
+            }
+        }
     }
 
     async fn read_set(&self) -> Result<KeySet, Fault> {
-        let response = self.client.get(&self.url).send().await?;
+        let response = self.client.get(self.url.clone()).send().await?;
         if !response.status().is_success() {
             return Err(format!("the answer has status {}", response.status()).into());
         }
@@ -150,6 +193,30 @@ impl Kept {
     fn is_younger_than(&self, life: Duration) -> bool {
         self.fetched_at
             .is_some_and(|fetched_at| fetched_at.elapsed() < life)
+    }
+
+    fn may_fetch(&self, pause: Duration) -> bool {
+        self.tried_at
+            .is_none_or(|tried_at| tried_at.elapsed() >= pause)
+    }
+
+    fn into_key(self, key_id: Option<&str>) -> Result<VerifyingKey, AuthError> {
+        if !self.is_younger_than(STALE_KEYS_LIFE) {
+            let fault = self.fault.unwrap_or_default();
+            return Err(AuthError::KeysUnavailable {
+                source: fault.into(),
+            });
+        }
+        match (self.keys.find(key_id), self.fault) {
+            (Some(key), _) => Ok(key),
+            // The issuer might have published it meanwhile.
+            (None, Some(fault)) => Err(AuthError::KeysUnavailable {
+                source: fault.into(),
+            }),
+            (None, None) => Err(AuthError::Invalid {
+                reason: "its key is not among the issuer's",
+            }),
+        }
     }
 }
 
@@ -233,4 +300,62 @@ fn client(url: &str) -> Result<reqwest::Client, Fault> {
         builder = builder.no_proxy();
     }
     Ok(builder.build()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use futures_util::FutureExt;
+    use serde_json::json;
+
+    use super::*;
+
+    const KNOWN: Option<&str> = Some("known");
+
+    /// Keys of an issuer that takes connections and never says a word; `known` is the one that it published before.
+    fn keys_of_a_silent_issuer() -> (IssuerKeys, TcpListener) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let url = format!("http://{}/keys", listener.local_addr().unwrap());
+        let keys = IssuerKeys::new(&url, Duration::from_secs(10)).unwrap();
+        // The base point of the curve.
+        let published = KeySet::of(vec![json!({"kty": "EC", "crv": "P-256", "kid": "known",
+            "x": "axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY", "y": "T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU"})]);
+        assert!(published.find(KNOWN).is_some());
+        *keys.publisher.lock() = Kept {
+            keys: Arc::new(published),
+            fetched_at: Some(Instant::now()),
+            ..Kept::default()
+        };
+        (keys, listener)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_names_a_known_key_waits_for_nobodys_fetch() {
+        let (keys, _listener) = keys_of_a_silent_issuer();
+        let mut unknown = Box::pin(keys.find(Some("made-up")));
+        assert!(unknown.as_mut().now_or_never().is_none(), "a fetch");
+        assert!(matches!(keys.find(KNOWN).now_or_never(), Some(Ok(_))));
+        // Nor when the keys are old: the fetch that would tell whether it was withdrawn is somebody else's.
+        keys.publisher.lock().fetched_at = Some(Instant::now() - KEYS_LIFE);
+        assert!(matches!(keys.find(KNOWN).now_or_never(), Some(Ok(_))));
+        // Silence ends, and is no reason to refuse for good.
+        assert!(matches!(
+            unknown.await,
+            Err(AuthError::KeysUnavailable { .. })
+        ));
+        assert!(matches!(keys.find(KNOWN).now_or_never(), Some(Ok(_))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fetch_goes_on_when_whoever_asked_for_it_leaves() {
+        let (keys, _listener) = keys_of_a_silent_issuer();
+        let begun = Instant::now();
+        assert!(keys.find(Some("made-up")).now_or_never().is_none());
+        // Within the pause: this one waits for the same fetch, to its end.
+        let found = keys.find(Some("made-up")).await;
+        assert!(matches!(found, Err(AuthError::KeysUnavailable { .. })));
+        assert!(begun.elapsed() >= FETCH_TIMEOUT);
+        assert!(keys.publisher.kept().fault.is_some());
+    }
 }

@@ -8,6 +8,8 @@ mod jwt;
 mod signatures;
 mod tickets;
 
+use std::time::SystemTime;
+
 use secrecy::SecretString;
 
 pub use api_keys::NewApiKey;
@@ -28,10 +30,21 @@ pub enum Credential {
     Bearer(SecretString),
 }
 
+/// Whom a credential proves, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Who it is.
+    pub principal: Principal,
+    /// When the credential is good no more, the clock skew included; `None` where it has no end.
+    pub expires_at: Option<SystemTime>,
+}
+
 /// Checks credentials. One a process.
 pub struct Authenticator {
     api_keys: ApiKeys,
     tokens: Option<TokenVerifier>,
+    /// Whether only members of a tenant may come in; keys belong to none.
+    needs_tenant: bool,
 }
 
 impl Authenticator {
@@ -45,28 +58,41 @@ impl Authenticator {
             tokens: config
                 .jwt
                 .as_ref()
-                .map(|jwt| TokenVerifier::new(jwt, limits))
+                .map(|jwt| TokenVerifier::new(jwt, config.tenants.as_ref(), limits))
                 .transpose()?,
+            needs_tenant: config.tenants.is_some(),
         })
     }
 
     /// Whether credentials are needed: where none are configured, everybody comes in unnamed.
     #[must_use]
     pub fn is_required(&self) -> bool {
-        !self.api_keys.is_empty() || self.tokens.is_some()
+        !self.api_keys.is_empty() || self.tokens.is_some() || self.needs_tenant
     }
 
-    /// Whom a credential proves.
+    /// Whom a credential proves, and until when.
     ///
     /// # Errors
-    /// Nobody: it is not valid, not valid any more, or cannot be checked at present.
-    pub async fn authenticate(&self, credential: &Credential) -> Result<Principal, AuthError> {
+    /// Nobody: it is not valid, not valid any more, or cannot be checked at present; or somebody of no tenant, where only members
+    /// of one may come in.
+    pub async fn authenticate(&self, credential: &Credential) -> Result<Identity, AuthError> {
+        let identity = self.prove(credential).await?;
+        if self.needs_tenant && identity.principal.tenant().is_none() {
+            return Err(AuthError::NoTenant);
+        }
+        Ok(identity)
+    }
+
+    async fn prove(&self, credential: &Credential) -> Result<Identity, AuthError> {
         let (text, tokens) = match credential {
             Credential::ApiKey(text) => (text, None),
             Credential::Bearer(text) => (text, self.tokens.as_ref()),
         };
         if let Some(principal) = self.api_keys.find(text) {
-            return Ok(principal);
+            return Ok(Identity {
+                principal,
+                expires_at: None,
+            });
         }
         match tokens {
             Some(tokens) => tokens.verify(text).await,

@@ -18,6 +18,7 @@ use crate::domain::ids::RequestId;
 use crate::pipeline::Turn;
 use crate::protocol::client_frame::QueryFrame;
 use crate::protocol::server_frame::ServerFrame;
+use crate::wire::errors::http_status;
 use crate::wire::frames::FrameMaker;
 use crate::wire::questions::{self, AcceptedQuestion};
 
@@ -30,6 +31,9 @@ use crate::wire::questions::{self, AcceptedQuestion};
 pub(super) struct AskArgs {
     /// The question, in plain English
     question: String,
+    /// Whose rows are asked, where DB_CHAT_TENANT_SETTING keeps tenants apart
+    #[arg(long, value_name = "TENANT")]
+    tenant: Option<String>,
     /// Print the final frame as JSON
     #[arg(long, conflicts_with = "sql_only")]
     json: bool,
@@ -53,7 +57,8 @@ pub(super) async fn run(args: AskArgs, config: Config) -> anyhow::Result<ExitCod
 }
 
 async fn ask(args: &AskArgs, config: &Config) -> anyhow::Result<ExitCode> {
-    let accepted = accept(&args.question, config)?;
+    let caller = caller(args.tenant.as_deref(), config)?;
+    let accepted = accept(&args.question, &caller, config)?;
     let services = Services::connect(config).await?;
     let tasks = TaskTracker::new();
     let cancel = shutdown::on_signal(&tasks)?;
@@ -76,8 +81,28 @@ async fn ask(args: &AskArgs, config: &Config) -> anyhow::Result<ExitCode> {
     print(args, &last)
 }
 
+/// Whoever sits at this machine, who may speak for any tenant and must say for which.
+pub(super) fn caller(tenant: Option<&str>, config: &Config) -> anyhow::Result<Caller> {
+    let mut caller = Caller::local();
+    match (tenant, &config.auth.tenants) {
+        (Some(tenant), Some(_)) => caller.principal = caller.principal.in_tenant(tenant),
+        (None, None) => {}
+        (None, Some(_)) => anyhow::bail!(
+            "DB_CHAT_TENANT_SETTING keeps tenants apart: say whose rows to ask with --tenant"
+        ),
+        (Some(_), None) => anyhow::bail!(
+            "--tenant means nothing without DB_CHAT_TENANT_SETTING and DB_CHAT_JWT_TENANT_CLAIM"
+        ),
+    }
+    Ok(caller)
+}
+
 /// A question from a shell, through the same checks as at the doors, in a conversation of its own.
-pub(super) fn accept(question: &str, config: &Config) -> anyhow::Result<AcceptedQuestion> {
+pub(super) fn accept(
+    question: &str,
+    caller: &Caller,
+    config: &Config,
+) -> anyhow::Result<AcceptedQuestion> {
     let frame = QueryFrame {
         query: Some(question.to_owned()),
         conversation_id: None,
@@ -85,7 +110,7 @@ pub(super) fn accept(question: &str, config: &Config) -> anyhow::Result<Accepted
         stream: false,
     };
     let chars_max = config.limits.question_chars_max;
-    questions::accept(frame, &Caller::local(), RequestId::random, chars_max)
+    questions::accept(frame, caller, RequestId::random, chars_max)
         .map_err(|error| anyhow::anyhow!("{}", error.message))
 }
 
@@ -125,6 +150,10 @@ fn print(args: &AskArgs, last: &ServerFrame) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::from(u8::from(answer.error.is_some())))
         }
         ServerFrame::Failure { .. } if args.json => Ok(ExitCode::FAILURE),
+        // Whoever asks here is the operator: what the page tells its visitors to wait for can be looked into.
+        ServerFrame::Failure { error, .. } if http_status(error.code) >= 500 => Err(
+            anyhow::anyhow!("{} `db-chat doctor` says why.", error.message),
+        ),
         ServerFrame::Failure { error, .. } => Err(anyhow::anyhow!("{}", error.message)),
         ServerFrame::Status { .. }
         | ServerFrame::Sql { .. }

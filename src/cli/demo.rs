@@ -33,6 +33,11 @@ pub(super) async fn run(_: DemoArgs, config: Config) -> anyhow::Result<ExitCode>
             config.server.bind
         )
     })?;
+    if config.database.url.is_some() {
+        progress(
+            "The demo has a database of its own; `db-chat serve` asks the one in DATABASE_URL.",
+        );
+    }
     let (postgres, config) = prepare(config).await?;
     progress(match config.llm.provider {
         ProviderKind::Offline => {

@@ -13,10 +13,10 @@ use crate::config::Config;
 use crate::conversations;
 use crate::domain::schema::Snapshot;
 use crate::llm::examine::{self, Examined};
-use crate::postgres::QueryError;
 use crate::postgres::catalog::CatalogCache;
 use crate::postgres::pool::DatabasePool;
 use crate::postgres::posture::{self, Finding, Posture};
+use crate::postgres::{QueryError, unreachable};
 use crate::redis::RedisConnection;
 
 /// Checks the database role, the model and the conversation store.
@@ -48,7 +48,7 @@ struct Fault {
     /// What is to be looked at, for programs; of a provider only.
     code: Option<&'static str>,
     message: String,
-    /// What the other side said, beside what it means.
+    /// What the other side said, or the driver, beside what it means.
     said: Option<String>,
 }
 
@@ -56,6 +56,9 @@ struct Report {
     parts: Vec<Part>,
     findings: Vec<Finding>,
 }
+
+/// What to look at when Redis is away; the store in memory never is.
+const STORE_ADVICE: &str = "cannot be used: is Redis running, and are the address, the user and the password in REDIS_URL right?";
 
 /// Asks everything and writes the report to `output`.
 ///
@@ -74,13 +77,18 @@ pub async fn run(
     match look(&pool, &catalog).await {
         Ok((posture, snapshot)) => {
             report.findings = posture.findings(&snapshot);
+            if let Some(tenants) = &config.auth.tenants {
+                let hidden = catalog.without_row_security();
+                let finding = posture.row_security_finding(&hidden, tenants.setting.as_str());
+                report.findings.extend(finding);
+            }
             let detail = format!(
                 "{} as {}, PostgreSQL {}",
                 posture.database, posture.role, posture.server_version
             );
-            report.add("database", detail, None);
+            report.reached("database", detail);
         }
-        Err(error) => report.add("database", String::new(), Some(chain(&error))),
+        Err(error) => report.down("database", "", unreachable::advice(&error), chain(&error)),
     }
     pool.close().await;
 
@@ -88,7 +96,7 @@ pub async fn run(
         .await
         .context("the language model cannot be used")?;
     if examined.is_empty() {
-        report.add("provider", "offline".to_owned(), None);
+        report.reached("provider", "offline".to_owned());
     }
     for Examined { role, model, fault } in examined {
         let detail = format!("{} {}", model.provider, model.model);
@@ -108,8 +116,10 @@ pub async fn run(
         .context("REDIS_URL cannot be used")?;
     let store = conversations::open(&config.conversations, &config.limits, redis.as_ref())?;
     let reached = store.reachable().await;
-    let detail = store.name().to_owned();
-    report.add("store", detail, reached.err().map(|error| chain(&error)));
+    match reached {
+        Ok(()) => report.reached("store", store.name().to_owned()),
+        Err(error) => report.down("store", store.name(), STORE_ADVICE, chain(&error)),
+    }
 
     if args.json {
         serde_json::to_writer_pretty(&mut output, &report.document())?;
@@ -129,16 +139,23 @@ async fn look(
 }
 
 impl Report {
-    fn add(&mut self, name: &'static str, detail: String, fault: Option<String>) {
-        let fault = fault.map(|message| Fault {
-            code: None,
-            message,
-            said: None,
-        });
+    fn reached(&mut self, name: &'static str, detail: String) {
         self.parts.push(Part {
             name,
             detail,
-            fault,
+            fault: None,
+        });
+    }
+
+    fn down(&mut self, name: &'static str, detail: &str, advice: &str, said: String) {
+        self.parts.push(Part {
+            name,
+            detail: detail.to_owned(),
+            fault: Some(Fault {
+                code: None,
+                message: advice.to_owned(),
+                said: Some(said),
+            }),
         });
     }
 
@@ -184,7 +201,8 @@ impl Report {
                 None => writeln!(output, "ok      {}: {}", part.name, part.detail)?,
                 Some(fault) => {
                     let message = &fault.message;
-                    writeln!(output, "DOWN    {}: {} {message}", part.name, part.detail)?;
+                    let detail = [part.detail.as_str(), message].join(" ");
+                    writeln!(output, "DOWN    {}: {}", part.name, detail.trim_start())?;
                     if let Some(said) = &fault.said {
                         writeln!(output, "        ({said})")?;
                     }
@@ -220,8 +238,10 @@ impl Report {
         }
         let verdict = if self.is_safe() {
             "Safe: the role can read what the policy shows."
-        } else {
+        } else if self.findings.iter().any(|finding| finding.kind.is_unsafe()) {
             "Not safe: see above."
+        } else {
+            "Not ready: see above."
         };
         writeln!(output, "\n{verdict}")
     }

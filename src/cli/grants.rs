@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::snapshot::read_snapshot;
+use super::snapshot::read_snapshot_for_another_role;
 use crate::config::Config;
 use crate::postgres::grants::ReaderRole;
 
@@ -51,7 +51,7 @@ pub async fn run(
         usize::from,
     );
     let role = ReaderRole::new(&args.role, connections_max, limits)?;
-    let snapshot = read_snapshot(config).await?;
+    let snapshot = read_snapshot_for_another_role(config).await?;
     let sql = if args.drop {
         role.drop_sql(&snapshot.database)
     } else {

@@ -21,6 +21,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::app::runtime::turns_runtime;
 use crate::config::{self, Config};
 
 /// Ask a PostgreSQL database questions in plain English.
@@ -127,9 +128,7 @@ fn run(command: Command, mut config: Config) -> anyhow::Result<ExitCode> {
         // Whoever asks one thing in a shell wants the answer, and what went wrong.
         "warn".clone_into(&mut config.log.filter);
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let runtime = turns_runtime()?;
     let telemetry = crate::telemetry::install(&config.log, runtime.handle())?;
     for notice in &config.notices {
         tracing::warn!("{notice}");

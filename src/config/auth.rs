@@ -6,6 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::layers::Layers;
 use super::load::{boolean, list, number, optional, secret, text};
+use super::tenants::{self, TenantsConfig};
 
 /// Fewest bytes of the secret of HS256 (RFC 7518, section 3.2): a shorter one can be found by trying.
 const SECRET_BYTES_MIN: usize = 32;
@@ -20,6 +21,8 @@ pub struct AuthConfig {
     pub api_keys: Vec<ApiKeyEntry>,
     /// The tokens that are let in; `None`: no tokens.
     pub jwt: Option<JwtConfig>,
+    /// How tenants are kept apart; `None`: whoever comes in sees the rows of all.
+    pub tenants: Option<TenantsConfig>,
     /// Whether to listen beyond this machine although everybody may come in.
     pub allow_unauthenticated: bool,
 }
@@ -82,11 +85,14 @@ impl ApiKeyEntry {
 }
 
 pub(super) fn read(layers: &mut Layers) -> AuthConfig {
-    AuthConfig {
+    let mut auth = AuthConfig {
         api_keys: api_keys(layers),
         jwt: jwt(layers),
+        tenants: None,
         allow_unauthenticated: boolean(layers, "DB_CHAT_ALLOW_UNAUTHENTICATED_ACCESS"),
-    }
+    };
+    auth.tenants = tenants::read(layers, &auth);
+    auth
 }
 
 fn api_keys(layers: &mut Layers) -> Vec<ApiKeyEntry> {
@@ -181,6 +187,12 @@ fn jwt(layers: &mut Layers) -> Option<JwtConfig> {
     })
 }
 
+/// A colon and a number; anything else could be a password in front of another host.
+fn is_port(text: &str) -> bool {
+    text.strip_prefix(':')
+        .is_some_and(|port| port.parse::<u16>().is_ok())
+}
+
 /// Whoever can change the keys on their way can sign any token.
 fn is_safe_url(url: &str) -> bool {
     if let Some(rest) = url.strip_prefix("https://") {
@@ -188,11 +200,184 @@ fn is_safe_url(url: &str) -> bool {
     }
     url.strip_prefix("http://").is_some_and(|rest| {
         let authority = rest.split(['/', '?']).next().unwrap_or_default();
-        ["127.0.0.1", "localhost", "[::1]"].iter().any(|host| {
-            authority == *host
-                || authority
-                    .strip_prefix(*host)
-                    .is_some_and(|port| port.starts_with(':'))
-        })
+        ["127.0.0.1", "localhost", "[::1]"]
+            .iter()
+            .any(|host| authority == *host || authority.strip_prefix(*host).is_some_and(is_port))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Config, resolve};
+
+    const SHA256: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+    /// The settings that these variables make, or each fault as `setting: problem`.
+    fn read(variables: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+        let variables = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        resolve(None, variables, &[]).map_err(|error| {
+            let faults = error.faults.iter();
+            faults
+                .map(|fault| format!("{}: {}", fault.setting, fault.problem))
+                .collect()
+        })
+    }
+
+    fn check(variables: &[(&str, &str)], expected: &[&str]) {
+        let faults = read(variables).err().unwrap_or_default();
+        assert_eq!(faults, expected, "{variables:?}");
+        // Whatever is wrong with a secret, it is not repeated.
+        let repeated = faults.iter().any(|fault| fault.contains("hunter2"));
+        assert!(!repeated, "{faults:?}");
+    }
+
+    #[test]
+    fn nothing_is_set_by_default() {
+        let auth = read(&[]).unwrap().auth;
+        assert!(auth.api_keys.is_empty() && auth.jwt.is_none() && !auth.allow_unauthenticated);
+    }
+
+    #[test]
+    fn keys_have_names_and_hashes() {
+        let two = format!("ada:{SHA256}, grace.hopper_2-b:{}", SHA256.to_uppercase());
+        let keys = read(&[("DB_CHAT_API_KEYS", &two)]).unwrap().auth.api_keys;
+        let names: Vec<_> = keys.iter().map(|key| key.name.as_str()).collect();
+        assert_eq!(names, ["ada", "grace.hopper_2-b"]);
+        assert_eq!(keys[0].sha256, keys[1].sha256);
+        assert_eq!(keys[0].sha256[..3], [0x9f, 0x86, 0xd0]);
+        for entry in [
+            "dbchat_hunter2".to_owned(),
+            "ada:hunter2".to_owned(),
+            format!(":{SHA256}"),
+            format!("ada{SHA256}"),
+            format!("ada :{SHA256}"),
+            format!("\u{e4}da:{SHA256}"),
+            format!("{}:{SHA256}", "a".repeat(65)),
+            format!("ada:{}", &SHA256[1..]),
+            format!("ada:{SHA256}0"),
+            format!("ada:{}g", &SHA256[1..]),
+            format!("ada:+{}", &SHA256[1..]),
+        ] {
+            check(
+                &[("DB_CHAT_API_KEYS", &format!("first:{SHA256},{entry}"))],
+                &["DB_CHAT_API_KEYS: entry 2 is not name:sha256 as `db-chat key NAME` prints it"],
+            );
+        }
+        check(
+            &[("DB_CHAT_API_KEYS", &format!("ada:{SHA256},ada:{SHA256}"))],
+            &["DB_CHAT_API_KEYS: the name ada is there twice"],
+        );
+    }
+
+    #[test]
+    fn tokens_have_one_kind_of_key() {
+        const ONE: &str = "DB_CHAT_JWT_SECRET: only one of DB_CHAT_JWT_SECRET, DB_CHAT_JWT_PUBLIC_KEY_FILE and DB_CHAT_JWT_JWKS_URL may be set";
+        let (secret, file, url) = (
+            ("DB_CHAT_JWT_SECRET", SECRET),
+            ("DB_CHAT_JWT_PUBLIC_KEY_FILE", "/key.pem"),
+            ("DB_CHAT_JWT_JWKS_URL", "https://login.example.com/keys"),
+        );
+        let (issuer, audience) = (
+            ("DB_CHAT_JWT_ISSUER", "https://login.example.com/"),
+            ("DB_CHAT_JWT_AUDIENCE", "db-chat"),
+        );
+        check(&[secret], &[]);
+        check(&[secret, issuer, audience], &[]);
+        check(&[file, issuer, audience], &[]);
+        check(&[url, issuer, audience], &[]);
+        check(&[secret, file, issuer, audience], &[ONE]);
+        check(&[secret, url, issuer, audience], &[ONE]);
+        check(&[file, url, issuer, audience], &[ONE]);
+        check(
+            &[("DB_CHAT_JWT_SECRET", "hunter2")],
+            &["DB_CHAT_JWT_SECRET: must be at least 32 bytes long"],
+        );
+        check(
+            &[("DB_CHAT_JWT_SECRET", &SECRET[1..])],
+            &["DB_CHAT_JWT_SECRET: must be at least 32 bytes long"],
+        );
+    }
+
+    #[test]
+    fn a_published_key_needs_issuer_and_audience_and_these_need_a_key() {
+        const ISSUER: &str = "DB_CHAT_JWT_ISSUER: must be set with a public key or a JWKS address";
+        const AUDIENCE: &str =
+            "DB_CHAT_JWT_AUDIENCE: must be set with a public key or a JWKS address";
+        const NOTHING: &str = "DB_CHAT_JWT_ISSUER: means nothing without DB_CHAT_JWT_SECRET, DB_CHAT_JWT_PUBLIC_KEY_FILE or DB_CHAT_JWT_JWKS_URL";
+        let (issuer, audience) = (("DB_CHAT_JWT_ISSUER", "i"), ("DB_CHAT_JWT_AUDIENCE", "a"));
+        for key in [
+            ("DB_CHAT_JWT_PUBLIC_KEY_FILE", "/key.pem"),
+            ("DB_CHAT_JWT_JWKS_URL", "https://login.example.com/keys"),
+        ] {
+            check(&[key], &[ISSUER, AUDIENCE]);
+            check(&[key, issuer], &[AUDIENCE]);
+            check(&[key, audience], &[ISSUER]);
+        }
+        check(&[issuer], &[NOTHING]);
+        check(&[audience], &[NOTHING]);
+    }
+
+    #[test]
+    fn keys_come_over_tls_or_from_this_machine() {
+        const UNSAFE: &str = "DB_CHAT_JWT_JWKS_URL: must begin with https://, or with http:// and a loopback address";
+        for (url, is_safe) in [
+            ("https://login.example.com/keys", true),
+            ("http://127.0.0.1/keys", true),
+            ("http://127.0.0.1:8080/keys", true),
+            ("http://localhost:8080", true),
+            ("http://[::1]:8080/keys?a=b", true),
+            ("https://", false),
+            ("http://login.example.com/keys", false),
+            ("http://localhost.evil.test/keys", false),
+            ("http://127.0.0.1.evil.test/keys", false),
+            ("http://localhost@evil.test/keys", false),
+            ("http://localhost:8080@evil.test/keys", false),
+            ("http://localhost:@evil.test/keys", false),
+            ("http://[::1]:1@evil.test/keys", false),
+            ("http://localhost:99999/keys", false),
+            ("http://127.0.0.1#@evil.test/keys", false),
+            ("ftp://127.0.0.1/keys", false),
+            ("login.example.com", false),
+        ] {
+            let variables = [
+                ("DB_CHAT_JWT_JWKS_URL", url),
+                ("DB_CHAT_JWT_ISSUER", "i"),
+                ("DB_CHAT_JWT_AUDIENCE", "a"),
+            ];
+            let expected: &[&str] = if is_safe { &[] } else { &[UNSAFE] };
+            check(&variables, expected);
+        }
+    }
+
+    #[test]
+    fn a_clock_is_off_by_minutes_at_most() {
+        let skew = |value| ("DB_CHAT_JWT_CLOCK_SKEW_SECONDS", value);
+        let secret = ("DB_CHAT_JWT_SECRET", SECRET);
+        for (value, seconds) in [("0", 0), ("600", 600)] {
+            let jwt = read(&[secret, skew(value)]).unwrap().auth.jwt.unwrap();
+            assert_eq!(jwt.clock_skew_seconds, seconds);
+        }
+        check(
+            &[secret, skew("601")],
+            &[
+                "DB_CHAT_JWT_CLOCK_SKEW_SECONDS: must not be more than 600: tokens would live on long after their end",
+            ],
+        );
+        for value in ["-1", "1.5", "a minute"] {
+            let faults = read(&[secret, skew(value)]).unwrap_err();
+            assert_eq!(faults.len(), 1, "{faults:?}");
+            assert!(faults[0].starts_with("DB_CHAT_JWT_CLOCK_SKEW_SECONDS: "));
+        }
+    }
+
+    #[test]
+    fn letting_everybody_in_has_to_be_said_in_so_many_words() {
+        let name = "DB_CHAT_ALLOW_UNAUTHENTICATED_ACCESS";
+        assert!(read(&[(name, "true")]).unwrap().auth.allow_unauthenticated);
+        let faults = read(&[(name, "perhaps")]).unwrap_err();
+        assert!(faults[0].starts_with(name), "{faults:?}");
+    }
 }

@@ -162,7 +162,7 @@ impl Layers {
             Some((likeness, known)) if likeness > 0.75 => {
                 format!("is not a setting; did you mean {}?", spelled(known))
             }
-            _ => "is not a setting; README.md lists them all".to_owned(),
+            _ => "is not a setting; docs/SETTINGS.md lists them all".to_owned(),
         }
     }
 }

@@ -95,6 +95,9 @@ pub struct Limits {
     pub connections_per_address_max: usize,
     /// Questions a minute of one principal, over all instances; of nobody in particular, from one address.
     pub questions_per_minute_max: u32,
+    /// Tickets a minute of one principal, over all instances; of nobody in particular, from one address. A page needs one for
+    /// every connection, and a backend may get those of all its pages with one key.
+    pub tickets_per_minute_max: u32,
     /// For the head of a request to arrive, a socket's handshake included.
     pub head_timeout_ms: u64,
     /// For the body to arrive after the head. A question is a few hundred bytes; a client that dribbles must not hold a place for
@@ -157,6 +160,8 @@ impl Default for Limits {
             connections_per_principal_max: 100,
             connections_per_address_max: 100,
             questions_per_minute_max: 60,
+            // Three for each connection that a principal may have: a server that restarts is met by all of them at once.
+            tickets_per_minute_max: 300,
             head_timeout_ms: 10_000,
             body_timeout_ms: 10_000,
             keep_alive_timeout_ms: 75_000,

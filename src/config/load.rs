@@ -194,6 +194,7 @@ fn limits(layers: &mut Layers) -> Limits {
         connections_per_principal_max: limit(layers, "CONNECTIONS_PER_PRINCIPAL_MAX"),
         connections_per_address_max: limit(layers, "CONNECTIONS_PER_ADDRESS_MAX"),
         questions_per_minute_max: limit(layers, "QUESTIONS_PER_MINUTE_MAX"),
+        tickets_per_minute_max: limit(layers, "TICKETS_PER_MINUTE_MAX"),
         head_timeout_ms: limit(layers, "HEAD_TIMEOUT_MS"),
         body_timeout_ms: limit(layers, "BODY_TIMEOUT_MS"),
         keep_alive_timeout_ms: limit(layers, "KEEP_ALIVE_TIMEOUT_MS"),

@@ -8,6 +8,7 @@ mod llm;
 mod load;
 mod prices;
 mod server;
+mod tenants;
 
 use secrecy::SecretString;
 
@@ -19,6 +20,7 @@ pub use llm::{FallbackConfig, LlmConfig, OpenAiApi, ProviderConfig, ProviderKind
 pub use load::{load, resolve};
 pub use prices::ModelPrice;
 pub use server::ServerConfig;
+pub use tenants::{TenantSetting, TenantsConfig};
 
 /// Every setting of db-chat, checked.
 #[derive(Debug, Clone)]
@@ -72,7 +74,7 @@ pub struct ConversationsConfig {
     pub storage: StorageKind,
     /// The Redis to use, password included.
     pub redis_url: Option<SecretString>,
-    /// Put in front of every key, so that several applications can share one Redis.
+    /// Put in front of every key and channel, so that several applications can share one Redis.
     pub redis_prefix: String,
     /// How long a conversation lives after its last use, in seconds.
     pub ttl_seconds: u64,

@@ -3,9 +3,13 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::layers::Layers;
-use super::load::{boolean, list, text};
+use super::load::{boolean, list, secret, text};
+
+/// Fewest bytes of the token for `/metrics`: a shorter one can be found by trying.
+const METRICS_TOKEN_BYTES_MIN: usize = 16;
 
 /// The HTTP and WebSocket door.
 #[derive(Debug, Clone)]
@@ -20,6 +24,8 @@ pub struct ServerConfig {
     pub allowed_hosts: Vec<String>,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// What opens `/metrics`; `None`: coming from this machine does.
+    pub metrics_token: Option<SecretString>,
 }
 
 pub(super) fn read(layers: &mut Layers) -> ServerConfig {
@@ -37,7 +43,18 @@ pub(super) fn read(layers: &mut Layers) -> ServerConfig {
         allowed_origins: allowed_origins(layers),
         allowed_hosts: allowed_hosts(layers),
         trusted_proxies: trusted_proxies(layers),
+        metrics_token: metrics_token(layers),
     }
+}
+
+fn metrics_token(layers: &mut Layers) -> Option<SecretString> {
+    const NAME: &str = "DB_CHAT_METRICS_TOKEN";
+    let token = secret(layers, NAME)?;
+    if token.expose_secret().len() < METRICS_TOKEN_BYTES_MIN {
+        let problem = format!("must be at least {METRICS_TOKEN_BYTES_MIN} bytes long");
+        layers.reject(NAME, problem);
+    }
+    Some(token)
 }
 
 fn allowed_origins(layers: &mut Layers) -> Vec<String> {
@@ -77,6 +94,11 @@ fn trusted_proxies(layers: &mut Layers) -> Vec<IpNet> {
     for item in list(&text(layers, "DB_CHAT_TRUSTED_PROXIES")) {
         let network = item.parse().ok();
         match network.or_else(|| item.parse::<IpAddr>().ok().map(IpNet::from)) {
+            // Then whoever writes the header says where they come from.
+            Some(network) if network.prefix_len() == 0 => layers.reject(
+                "DB_CHAT_TRUSTED_PROXIES",
+                format!("{item:?} would believe everybody; name the proxies' own network"),
+            ),
             Some(network) => networks.push(network),
             None => layers.reject(
                 "DB_CHAT_TRUSTED_PROXIES",
@@ -85,4 +107,39 @@ fn trusted_proxies(layers: &mut Layers) -> Vec<IpNet> {
         }
     }
     networks
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::resolve;
+
+    fn check(name: &str, value: &str, expected: Option<&str>) {
+        let variables = [(name.to_owned(), value.to_owned())];
+        let faults = resolve(None, variables.into_iter(), &[]).err();
+        let found = faults.map(|error| error.faults[0].problem.clone());
+        assert_eq!(found.as_deref(), expected, "{value}");
+    }
+
+    #[test]
+    fn nobody_is_a_proxy_by_the_way() {
+        let name = "DB_CHAT_TRUSTED_PROXIES";
+        check(name, "10.0.0.0/8, 127.0.0.1, ::1, fd00::/8", None);
+        for value in ["0.0.0.0/0", "::/0"] {
+            let problem =
+                format!("{value:?} would believe everybody; name the proxies' own network");
+            check(name, value, Some(&problem));
+        }
+        for value in ["10.0.0.0/33", "10.0.0", "proxy.internal", "*"] {
+            let problem = format!("{value:?} must be an address or a network such as 10.0.0.0/8");
+            check(name, value, Some(&problem));
+        }
+    }
+
+    #[test]
+    fn a_token_for_metrics_cannot_be_found_by_trying() {
+        let name = "DB_CHAT_METRICS_TOKEN";
+        check(name, "0123456789abcdef", None);
+        let problem = "must be at least 16 bytes long";
+        check(name, "0123456789abcde", Some(problem));
+    }
 }

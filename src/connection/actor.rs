@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
@@ -34,6 +34,8 @@ pub(super) struct Actor {
     context: ConnectionContext,
     /// Who opened the connection; every question on it is asked by them.
     caller: Caller,
+    /// When to look whether what proved the caller is good no more.
+    expires_at: Option<Instant>,
     outbox: Outbox,
     mailbox: Mailbox,
     heartbeat: Heartbeat,
@@ -69,6 +71,7 @@ impl Actor {
             mailbox: Mailbox::new(context.stop.clone(), reader),
             permits: Arc::new(Semaphore::new(context.limits.questions_in_flight_max)),
             cancels: Arc::new(Semaphore::new(CANCELS_IN_FLIGHT_MAX)),
+            expires_at: caller.expires_at.and_then(from_now),
             context,
             caller,
             outbox,
@@ -241,29 +244,34 @@ impl Actor {
             }
             Delivered::Refused {
                 request_id,
-                is_resume,
+                ends_following,
                 error,
             } => {
-                if is_resume {
+                if ends_following {
                     self.turns.remove(&request_id);
                 }
                 self.refuse(Some(request_id.to_string()), &error);
             }
         }
-        if self.is_stopping && self.turns.is_empty() {
-            self.close(CloseCode::GoingAway);
-        }
+        self.close_if_stopped();
     }
 
     fn stop(&mut self) {
         self.is_stopping = true;
-        if self.turns.is_empty() {
+        self.close_if_stopped();
+    }
+
+    /// A server that stops waits for the turns that it runs. Those of other instances are followed from another one.
+    fn close_if_stopped(&mut self) {
+        let has_turns_here = self.turns.values().any(|turn| turn.following.is_here());
+        if self.is_stopping && !has_turns_here {
             self.close(CloseCode::GoingAway);
         }
     }
 
     fn next_deadline(&self) -> Instant {
         let beat = self.heartbeat.next();
+        let beat = self.expires_at.map_or(beat, |end| end.min(beat));
         match self.outbox.stalls_at(self.write_timeout()) {
             Some(stall) if self.is_closing => stall,
             Some(stall) => stall.min(beat),
@@ -285,11 +293,22 @@ impl Actor {
         if self.is_closing {
             return;
         }
+        if self.has_expired(now) {
+            self.close(CloseCode::CredentialExpired);
+            return;
+        }
         match self.heartbeat.beat(now) {
             Beat::Wait => {}
             Beat::Ping => self.outbox.ping(),
             Beat::Silent => self.close(CloseCode::PolicyViolation),
         }
+    }
+
+    /// By either clock: one of them stands still while a machine sleeps, the other can be set.
+    fn has_expired(&self, now: Instant) -> bool {
+        let end = self.caller.expires_at;
+        self.expires_at.is_some_and(|end| now >= end)
+            || end.is_some_and(|end| SystemTime::now() >= end)
     }
 
     fn write_timeout(&self) -> Duration {
@@ -331,4 +350,10 @@ impl Actor {
             self.close(CloseCode::PolicyViolation);
         }
     }
+}
+
+/// The same moment on the clock that timers go by; `None` where it is too far off for one.
+fn from_now(moment: SystemTime) -> Option<Instant> {
+    let left = moment.duration_since(SystemTime::now()).unwrap_or_default();
+    Instant::now().checked_add(left)
 }

@@ -7,6 +7,7 @@
 mod actor;
 mod frame_bounds;
 mod frame_header;
+mod half_close;
 mod heartbeat;
 mod mailbox;
 mod outbox;
@@ -25,6 +26,8 @@ use crate::domain::ids::RequestId;
 use crate::limits::ConnectionPermit;
 use crate::telemetry::metrics::Metrics;
 use crate::turns::TurnHub;
+
+pub use half_close::HalfClose;
 
 use actor::Actor;
 use outbox::Outbox;

@@ -169,6 +169,11 @@ impl Outbox {
         self.shared.state.borrow().bytes <= TURN_FRAMES_BYTES_MAX
     }
 
+    /// Whether there is anything to be written.
+    pub(super) fn has_waiting(&self) -> bool {
+        self.shared.state.borrow().has_waiting()
+    }
+
     /// Whether nothing will be written any more.
     pub(super) fn is_over(&self) -> bool {
         self.shared.state.borrow().is_over

@@ -12,13 +12,14 @@ use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::error::PayloadError;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, dev, web};
 use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseReason, ProtocolError, Session};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, Stream};
 use tokio::task::coop::unconstrained;
 
 use crate::protocol::close_code::CloseCode;
 
 use super::frame_bounds::FrameBounds;
+use super::half_close::HalfClose;
 use super::outbox::{Outbox, Outgoing};
 
 /// What came from the client.
@@ -54,6 +55,9 @@ struct Watch {
 /// of them was selected, so one that has to offer something has a name that it can.
 const SUBPROTOCOL: &str = "db-chat";
 
+/// Frames that wait together are written together, up to about so many bytes.
+const WRITE_BYTES: usize = 16 * 1024;
+
 /// Shakes hands. No extension and no subprotocol but [`SUBPROTOCOL`] is accepted; a client that insists on one closes by itself.
 ///
 /// # Errors
@@ -81,6 +85,7 @@ pub(super) async fn upgrade(
             inner,
             session: Some(session),
             outbox,
+            half_close: request.conn_data().copied(),
         })
     });
     let messages = messages
@@ -166,8 +171,9 @@ impl Stream for WatchedPayload {
     }
 }
 
-/// The response's body: takes from the outbox whenever the worker wants bytes, one frame at a time, so
-/// that what waits is counted in the outbox and not hidden in a channel of actix-ws.
+/// The response's body: takes from the outbox whenever the worker wants bytes, so that what waits is counted in the outbox and not
+/// hidden in a channel of actix-ws, nor in the worker's buffer: the server is built to ask for more only when the kernel has
+/// taken what it was given before (`app`, `h1_write_buffer_size`). So when it asks after the close frame, that one is on its way.
 ///
 /// That channel is used outside of tokio's cooperative budget: a task that has used it up is told that a channel with room has
 /// none, and that one with a message is empty, which would lose the frame. The outbox bounds what is written in one go.
@@ -176,6 +182,7 @@ struct OutboxBody {
     inner: BoxBody,
     session: Option<Session>,
     outbox: Outbox,
+    half_close: Option<HalfClose>,
 }
 
 impl OutboxBody {
@@ -202,6 +209,25 @@ impl OutboxBody {
             self.session = Some(session);
         }
     }
+
+    /// The bytes of the next frame.
+    fn poll_frame(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Box<dyn std::error::Error>>>> {
+        loop {
+            let inner = &mut self.inner;
+            let encoded = poll_fn(|context| Pin::new(&mut *inner).poll_next(context));
+            if let Poll::Ready(bytes) = Pin::new(&mut unconstrained(encoded)).poll(context) {
+                return Poll::Ready(bytes);
+            }
+            match self.outbox.poll_next(context) {
+                Poll::Ready(Some(outgoing)) => self.encode(outgoing),
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
 }
 
 impl MessageBody for OutboxBody {
@@ -215,18 +241,25 @@ impl MessageBody for OutboxBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        loop {
-            let inner = &mut self.inner;
-            let encoded = poll_fn(|context| Pin::new(&mut *inner).poll_next(context));
-            if let Poll::Ready(bytes) = Pin::new(&mut unconstrained(encoded)).poll(context) {
-                return Poll::Ready(bytes);
-            }
-            match self.outbox.poll_next(context) {
-                Poll::Ready(Some(outgoing)) => self.encode(outgoing),
-                Poll::Ready(None) => return Poll::Ready(None),
+        let mut batch = BytesMut::new();
+        while batch.len() < WRITE_BYTES {
+            match self.poll_frame(context)? {
+                // The usual case: alone, it is not copied.
+                Poll::Ready(Some(bytes)) if batch.is_empty() && !self.outbox.has_waiting() => {
+                    return Poll::Ready(Some(Ok(bytes)));
+                }
+                Poll::Ready(Some(bytes)) => batch.extend_from_slice(&bytes),
+                Poll::Ready(None) | Poll::Pending if !batch.is_empty() => break,
+                Poll::Ready(None) => {
+                    if let Some(half_close) = self.half_close.take() {
+                        half_close.finish();
+                    }
+                    return Poll::Ready(None);
+                }
                 Poll::Pending => return Poll::Pending,
             }
         }
+        Poll::Ready(Some(Ok(batch.freeze())))
     }
 }
 

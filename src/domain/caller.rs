@@ -1,6 +1,7 @@
 //! Somebody at the door.
 
 use std::net::IpAddr;
+use std::time::SystemTime;
 
 use super::principal::Principal;
 
@@ -11,6 +12,8 @@ pub struct Caller {
     pub principal: Principal,
     /// The client's address, behind trusted proxies the one that they name; `None` where there is none, as in a shell.
     pub address: Option<IpAddr>,
+    /// When what proved them is good no more; `None` where it has no end, as with an API key. A connection does not outlive it.
+    pub expires_at: Option<SystemTime>,
 }
 
 impl Caller {
@@ -20,6 +23,7 @@ impl Caller {
         Self {
             principal: Principal::anonymous(),
             address: None,
+            expires_at: None,
         }
     }
 }

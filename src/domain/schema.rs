@@ -1,6 +1,6 @@
 //! The database's structure: as PostgreSQL has it (`Catalog`), and as the policy lets it be seen (`Snapshot`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
@@ -18,12 +18,24 @@ pub struct Catalog {
     pub read_at: DateTime<Utc>,
     /// Tables, views, materialized views, partitioned and foreign tables outside the system schemas, by schema and name.
     pub relations: Vec<Relation>,
+    /// How far row-level security keeps the rows of each relation apart, by schema and name; what is not there: not at all.
+    pub row_security: BTreeMap<(String, String), RowSecurity>,
     /// Enum and domain types outside the system schemas, by schema and name.
     pub types: Vec<NamedType>,
     /// Names that the database defines outside `pg_catalog`, which therefore are not builtins any more.
     pub foreign_names: ForeignNames,
     /// Installed extensions, by name.
     pub extensions: Vec<Extension>,
+}
+
+/// Row-level security of a relation. A view has it when it looks with its reader's rights (`security_invoker`), at nothing that
+/// lacks it; what has no rows of a table's own, such as a materialized view, never does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RowSecurity {
+    /// Switched on, but not for the role that reads: it is the owner, a superuser or has BYPASSRLS.
+    Enabled,
+    /// Switched on for the role that reads.
+    Active,
 }
 
 /// What one policy lets be seen of a catalog. Relations that are not allowed are gone; hidden columns

@@ -2,12 +2,12 @@
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{self, HeaderMap, HeaderName};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpRequest, web};
 use secrecy::SecretString;
 
-use crate::auth::{AuthError, Credential, TicketError};
+use crate::auth::{AuthError, Credential, Identity};
 use crate::domain::caller::Caller;
 use crate::domain::principal::Principal;
 use crate::protocol::error_code::ErrorCode;
@@ -46,9 +46,9 @@ pub(super) async fn identify(
 /// Whoever sent a request, by the credential in its headers.
 ///
 /// # Errors
-/// 401: credentials are needed, and there are none or others. 503: they cannot be checked.
+/// 401: credentials are needed, and there are none or others. 403: they are of no tenant, and one is needed. 503: they cannot be checked.
 pub(super) async fn caller(request: &HttpRequest, doors: &Doors) -> Result<Caller, HttpError> {
-    let principal = if doors.authenticator.is_required() {
+    let identity = if doors.authenticator.is_required() {
         let credential = credential(request.headers())?;
         doors
             .authenticator
@@ -56,9 +56,12 @@ pub(super) async fn caller(request: &HttpRequest, doors: &Doors) -> Result<Calle
             .await
             .map_err(|error| refusal(&error))?
     } else {
-        Principal::anonymous()
+        Identity {
+            principal: Principal::anonymous(),
+            expires_at: None,
+        }
     };
-    Ok(with_address(principal, request, doors))
+    Ok(with_address(identity, request, doors))
 }
 
 /// Whoever opens a socket: by a ticket if there is one, else as everywhere.
@@ -73,21 +76,21 @@ pub(super) async fn socket_caller(
     match ticket {
         Some(Ticket(ticket)) if doors.authenticator.is_required() => {
             let redeemed = doors.tickets.redeem(&ticket).await;
-            let principal = redeemed.map_err(|error| ticket_refusal(&error))?;
-            let principal = principal.ok_or_else(|| {
+            let identity = redeemed.map_err(|error| ticket_refusal(&error))?;
+            let identity = identity.ok_or_else(|| {
                 unauthorized(
                     ErrorCode::InvalidCredentials,
                     "The ticket is not valid: each is good once, for 30 seconds. Please get a new one.",
                 )
             })?;
-            Ok(with_address(principal, request, doors))
+            Ok(with_address(identity, request, doors))
         }
         Some(_) | None => caller(request, doors).await,
     }
 }
 
 /// What a ticket that cannot be kept or looked up means.
-pub(super) fn ticket_refusal(error: &TicketError) -> HttpError {
+pub(super) fn ticket_refusal(error: &dyn std::error::Error) -> HttpError {
     tracing::warn!(error = %crate::wire::errors::chain(error), "tickets cannot be used");
     WireError::new(
         ErrorCode::AuthenticationUnavailable,
@@ -96,24 +99,24 @@ pub(super) fn ticket_refusal(error: &TicketError) -> HttpError {
     .into()
 }
 
-fn with_address(principal: Principal, request: &HttpRequest, doors: &Doors) -> Caller {
+fn with_address(identity: Identity, request: &HttpRequest, doors: &Doors) -> Caller {
     let address = client_address(
         request.peer_addr(),
         request.headers(),
         &doors.trusted_proxies,
     );
-    Caller { principal, address }
+    Caller {
+        principal: identity.principal,
+        address,
+        expires_at: identity.expires_at,
+    }
 }
 
 /// The one credential of a request. Two would leave open whose request it is.
 fn credential(headers: &HeaderMap) -> Result<Credential, HttpError> {
     let mut shown = headers
         .get_all(header::AUTHORIZATION)
-        .map(|value| {
-            let (scheme, token) = value.to_str().ok()?.trim().split_once(' ')?;
-            let is_bearer = scheme.eq_ignore_ascii_case("bearer");
-            is_bearer.then(|| Credential::Bearer(token.trim().into()))
-        })
+        .map(|value| bearer(value).map(Credential::Bearer))
         .chain(
             headers
                 .get_all(API_KEY)
@@ -132,6 +135,13 @@ fn credential(headers: &HeaderMap) -> Result<Credential, HttpError> {
     }
 }
 
+/// The token of an `Authorization` header; `None` where it holds something else.
+pub(super) fn bearer(value: &HeaderValue) -> Option<SecretString> {
+    let (scheme, token) = value.to_str().ok()?.trim().split_once(' ')?;
+    let is_bearer = scheme.eq_ignore_ascii_case("bearer");
+    is_bearer.then(|| token.trim().into())
+}
+
 /// One answer for all that is not valid: what exactly failed would help to forge.
 fn refusal(error: &AuthError) -> HttpError {
     match error {
@@ -146,6 +156,11 @@ fn refusal(error: &AuthError) -> HttpError {
             ErrorCode::TokenExpired,
             "The token has expired. Please get a new one.",
         ),
+        AuthError::NoTenant => WireError::new(
+            ErrorCode::TenantMissing,
+            "This login belongs to no tenant, so there is nothing that it may see. Please tell the operator.",
+        )
+        .into(),
         AuthError::KeysUnavailable { source: _ } => WireError::new(
             ErrorCode::AuthenticationUnavailable,
             "Tokens cannot be checked right now. Please try again in a moment.",

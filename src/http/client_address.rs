@@ -95,6 +95,61 @@ mod tests {
     }
 
     #[test]
+    fn nothing_that_a_client_writes_moves_it() {
+        let real = "198.51.100.9";
+        for forged in [
+            "127.0.0.1",
+            "::1",
+            "10.9.9.9",
+            "::ffff:10.9.9.9",
+            "1.1.1.1, 10.9.9.9, ::1",
+            "unknown, \"",
+            "for=1.1.1.1",
+        ] {
+            check("10.0.0.1", &[&format!("{forged}, {real}")], real);
+            check("10.0.0.1", &[forged, real], real);
+            check("10.0.0.1", &[forged, &format!("{real}, 10.2.3.4")], real);
+        }
+        let long = format!("{}{real}", "1.1.1.1, ".repeat(10_000));
+        check("10.0.0.1", &[&long], real);
+    }
+
+    #[test]
+    fn addresses_are_read_as_proxies_write_them() {
+        for (hop, expected) in [
+            ("198.51.100.9", "198.51.100.9"),
+            ("  198.51.100.9\t", "198.51.100.9"),
+            ("198.51.100.9:65535", "198.51.100.9"),
+            ("::ffff:198.51.100.9", "198.51.100.9"),
+            ("[::ffff:198.51.100.9]:1", "198.51.100.9"),
+            ("::ffff:c633:6409", "198.51.100.9"),
+            ("2001:DB8::7", "2001:db8::7"),
+            ("[2001:db8::7]:443", "2001:db8::7"),
+            // Rubbish stays at the proxy.
+            ("198.51.100.9:65536", "10.0.0.1"),
+            ("198.51.100.9:", "10.0.0.1"),
+            ("198.51.100.009", "10.0.0.1"),
+            ("0x7f.0.0.1", "10.0.0.1"),
+            ("2130706433", "10.0.0.1"),
+            ("[198.51.100.9]", "10.0.0.1"),
+            ("[2001:db8::7", "10.0.0.1"),
+            ("2001:db8::7]", "10.0.0.1"),
+            ("fe80::1%eth0", "10.0.0.1"),
+            ("\"198.51.100.9\"", "10.0.0.1"),
+            ("198.51.100.9 198.51.100.8", "10.0.0.1"),
+        ] {
+            check("10.0.0.1", &[hop], expected);
+        }
+        let mut headers = HeaderMap::new();
+        let unreadable = actix_web::http::header::HeaderValue::from_bytes(b"198.51.100.9\xff");
+        headers.insert(FORWARDED_FOR, unreadable.unwrap());
+        let peer: SocketAddr = "10.0.0.1:1".parse().unwrap();
+        let trusted = ["10.0.0.0/8".parse().unwrap()];
+        let found = client_address(Some(peer), &headers, &trusted);
+        assert_eq!(found, Some(peer.ip()));
+    }
+
+    #[test]
     fn what_cannot_be_read_is_not_believed() {
         check("10.0.0.1", &[], "10.0.0.1");
         for rubbish in [

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::future::{BoxFuture, join_all};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -115,10 +115,22 @@ pub(super) async fn healthz() -> HttpResponse {
     std::future::ready(HttpResponse::Ok().json(body)).await
 }
 
-/// Questions can be answered: 200; they cannot: 503. Each dependency with its state either way.
-pub(super) async fn readyz(doors: web::Data<Doors>) -> HttpResponse {
+/// Questions can be answered: 200; they cannot: 503. Each dependency with its state either way; what stands behind it is told
+/// to whoever may ask, since answers tell them too, and to operators.
+pub(super) async fn readyz(request: HttpRequest, doors: web::Data<Doors>) -> HttpResponse {
     let readiness = &doors.readiness;
-    let Report { checks, is_ready } = readiness.report().await;
+    let Report {
+        mut checks,
+        is_ready,
+    } = readiness.report().await;
+    let is_stranger =
+        doors.authenticator.is_required() && doors.operators.admit(&request, &doors).is_err();
+    if is_stranger {
+        for check in &mut checks {
+            check.kind = None;
+            check.model = None;
+        }
+    }
     if readiness.stop.is_cancelled() || !is_ready {
         return HttpResponse::ServiceUnavailable().json(ReadinessBody {
             status: "not_ready",

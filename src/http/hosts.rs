@@ -120,6 +120,10 @@ mod tests {
             "evillocalhost",
             "",
             "[evil",
+            "[::1]evil.test",
+            "localhost@evil.test",
+            "2130706433",
+            "0x7f.1",
             "chat.internal.evil.test",
         ] {
             check(&[], host, false);

@@ -1,7 +1,7 @@
-//! `GET /metrics`: the process's own numbers, for Prometheus. Probes come by address and without credentials, as to `/healthz`;
-//! there is no question, row or name of anybody in it.
+//! `GET /metrics`: the process's own numbers, for Prometheus. There is no question, row or name of anybody in it, but it tells
+//! strangers what the server is and how busy, so it is for operators.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::wire::errors::{WireError, chain};
 
@@ -12,8 +12,14 @@ use super::problem::HttpError;
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// All series as they stand.
-pub(super) async fn metrics(doors: web::Data<Doors>) -> Result<HttpResponse, HttpError> {
-    let text = doors.connections.metrics.encode().map_err(|error| {
+pub(super) async fn metrics(
+    request: HttpRequest,
+    doors: web::Data<Doors>,
+) -> Result<HttpResponse, HttpError> {
+    doors.operators.admit(&request, &doors)?;
+    let metrics = &doors.connections.metrics;
+    metrics.turn_tasks(doors.turns().tasks_count());
+    let text = metrics.encode().map_err(|error| {
         tracing::error!(error = %chain(&error), "metrics cannot be written");
         WireError::internal()
     })?;

@@ -12,6 +12,7 @@ mod health;
 mod hosts;
 mod metrics;
 mod openapi;
+mod operators;
 mod origins;
 mod problem;
 mod query;
@@ -32,7 +33,7 @@ use crate::config::{Limits, ServerConfig};
 use crate::connection::ConnectionContext;
 use crate::conversations::ConversationStore;
 use crate::domain::schema::Snapshot;
-use crate::limits::ConnectionCounts;
+use crate::limits::{ConnectionCounts, MinuteRate};
 use crate::postgres::QueryError;
 use crate::state::FeedbackLog;
 use crate::turns::TurnHub;
@@ -42,6 +43,7 @@ pub use health::{Check, Probe, Readiness};
 pub use origins::{AllowedOrigins, OriginPatternError};
 
 use hosts::AllowedHosts;
+use operators::Operators;
 use problem::HttpError;
 
 /// Gives the schema as the policy lets it be seen, at most a moment old.
@@ -55,8 +57,10 @@ pub struct Doors {
     origins: AllowedOrigins,
     hosts: AllowedHosts,
     trusted_proxies: Vec<IpNet>,
+    operators: Operators,
     authenticator: Authenticator,
     tickets: Tickets,
+    ticket_rate: MinuteRate,
     websockets_enabled: bool,
     store: Arc<dyn ConversationStore>,
     schema: SchemaSource,
@@ -74,6 +78,8 @@ pub struct DoorParts {
     pub authenticator: Authenticator,
     /// For sockets of browsers.
     pub tickets: Tickets,
+    /// How many of them anybody may have.
+    pub ticket_rate: MinuteRate,
     /// Where conversations live.
     pub store: Arc<dyn ConversationStore>,
     /// The schema as the policy lets it be seen.
@@ -96,8 +102,10 @@ impl Doors {
             origins: AllowedOrigins::parse(&config.allowed_origins)?,
             hosts: AllowedHosts::new(&config.allowed_hosts, &config.bind),
             trusted_proxies: config.trusted_proxies.clone(),
+            operators: Operators::new(config.metrics_token.as_ref()),
             authenticator: parts.authenticator,
             tickets: parts.tickets,
+            ticket_rate: parts.ticket_rate,
             websockets_enabled: config.enable_websockets,
             store: parts.store,
             schema: parts.schema,

@@ -254,9 +254,42 @@ mod tests {
             ("https://widgets.test:8443", false),
             ("https://evilwidgets.test:8443", false),
             ("https://a.widgets.test", false),
+            ("HTTPS://APP.EXAMPLE.COM", true),
+            ("https://app.example.com:443", true),
+            ("https://app.example.com:80", false),
+            ("https://app.example.com:", false),
+            ("https://app.example.com.", false),
+            ("https://app.example.com/", false),
+            ("https://evil-app.example.com", false),
+            ("https://app.example.com.evil.test", false),
+            ("https://app.example.com@evil.test", false),
+            ("https://evil.test@app.example.com", false),
+            ("https://evil.test#app.example.com", false),
+            ("https://evil.test\\.widgets.test:8443", false),
+            ("https://evil.test/.widgets.test:8443", false),
+            ("https://.widgets.test:8443", false),
+            ("https://evil-widgets.test:8443", false),
+            ("wss://app.example.com", false),
+            ("app.example.com", false),
+            ("*", false),
+            ("https://app.example.com https://evil.test", false),
+            ("https://app.example.com, https://evil.test", false),
         ] {
             check(&list, origin, "chat.example", expected);
         }
+    }
+
+    #[test]
+    fn of_two_origins_none_counts() {
+        let allowed = AllowedOrigins::parse(&["https://app.example.com".to_owned()]).unwrap();
+        let mut headers = HeaderMap::new();
+        for _ in 0..2 {
+            headers.append(
+                header::ORIGIN,
+                HeaderValue::from_static("https://app.example.com"),
+            );
+        }
+        assert!(!allowed.allow(&headers));
     }
 
     #[test]
@@ -267,6 +300,10 @@ mod tests {
             "example.com",
             "https://a.test/path",
             "https://a.*.test",
+            "https://*",
+            "https://user@a.test",
+            "https://a.test?b",
+            "null",
         ] {
             assert!(
                 AllowedOrigins::parse(&[entry.to_owned()]).is_err(),

@@ -11,7 +11,9 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::domain::caller::Caller;
+use crate::domain::ids::RequestId;
 use crate::protocol::client_frame::QueryFrame;
+use crate::protocol::server_frame::ServerFrame;
 use crate::turns::{Delivered, Delivery, Ending, Following, TurnFrame};
 use crate::wire::errors::WireError;
 use crate::wire::questions;
@@ -70,13 +72,14 @@ pub(super) async fn query(
 }
 
 fn respond(last: Option<Delivered>) -> Result<HttpResponse, HttpError> {
-    let Some(Delivered::Frame(TurnFrame {
-        text,
-        ending: Some(ending),
-        ..
-    })) = last
-    else {
-        return Err(WireError::internal().into());
+    let (text, ending) = match last {
+        Some(Delivered::Frame(TurnFrame {
+            text,
+            ending: Some(ending),
+            ..
+        })) => (text, ending),
+        Some(Delivered::Refused { error, .. }) => return Err(error.into()),
+        Some(Delivered::Frame(_)) | None => return Err(WireError::internal().into()),
     };
     match ending {
         Ending::Answered => Ok(HttpResponse::Ok()
@@ -98,6 +101,17 @@ fn wants_events(request: &HttpRequest) -> bool {
         .any(|range| range.trim().eq_ignore_ascii_case("text/event-stream"))
 }
 
+/// What was known only after the response had begun.
+fn refusal(request_id: &RequestId, error: &WireError) -> Bytes {
+    let frame = ServerFrame::Refusal {
+        request_id: Some(request_id.to_string()),
+        error: error.body(),
+    };
+    // Maps with keys that are no strings cannot be written as JSON; frames have none.
+    let text = serde_json::to_string(&frame).unwrap_or_default();
+    Bytes::from(format!("event: {}\ndata: {text}\n\n", frame.name()))
+}
+
 /// The frames as server-sent events, each with its `seq` as id; a comment when nothing happens for a while.
 fn events(
     frames: mpsc::Receiver<Delivered>,
@@ -111,7 +125,10 @@ fn events(
                 Ok(Bytes::from_static(b": still here\n\n")),
                 Some((frames, following)),
             )),
-            Ok(None | Some(Delivered::Refused { .. })) => None,
+            Ok(None) => None,
+            Ok(Some(Delivered::Refused {
+                request_id, error, ..
+            })) => Some((Ok(refusal(&request_id, &error)), None)),
             Ok(Some(Delivered::Frame(frame))) => {
                 let event = format!(
                     "id: {}\nevent: {}\ndata: {}\n\n",

@@ -5,9 +5,12 @@ use actix_web::http::uri::{PathAndQuery, Uri};
 use actix_web::{HttpMessage, HttpResponse, web};
 use secrecy::ExposeSecret;
 
-use crate::auth::TICKET_SECONDS;
+use crate::auth::{Identity, TICKET_SECONDS};
 use crate::domain::caller::Caller;
+use crate::limits::RateError;
+use crate::protocol::error_code::ErrorCode;
 use crate::protocol::http_body::TicketBody;
+use crate::wire::errors::WireError;
 
 use super::Doors;
 use super::caller::{Ticket, ticket_refusal};
@@ -20,15 +23,37 @@ pub(super) async fn issue(
     caller: web::ReqData<Caller>,
     doors: web::Data<Doors>,
 ) -> Result<HttpResponse, HttpError> {
+    let caller = caller.into_inner();
+    doors
+        .ticket_rate
+        .admit(&caller.principal, caller.address)
+        .await
+        .map_err(|error| refusal(&error))?;
+    let identity = Identity {
+        principal: caller.principal,
+        expires_at: caller.expires_at,
+    };
     let ticket = doors
         .tickets
-        .issue(&caller.principal)
+        .issue(&identity)
         .await
         .map_err(|error| ticket_refusal(&error))?;
     Ok(HttpResponse::Ok().json(TicketBody {
         ticket: ticket.expose_secret().to_owned(),
         expires_in: TICKET_SECONDS,
     }))
+}
+
+fn refusal(error: &RateError) -> HttpError {
+    match error {
+        RateError::Exceeded { retry_after } => WireError::new(
+            ErrorCode::RateLimited,
+            "Those were too many tickets in a minute. Please wait a moment before the next one.",
+        )
+        .with_retry_after(*retry_after)
+        .into(),
+        RateError::Unavailable { .. } => ticket_refusal(error),
+    }
 }
 
 /// Takes a ticket out of the request's address, so that no log or trace of what comes after can hold it.

@@ -135,6 +135,7 @@ mod tests {
                 name => Principal::proved("key", name),
             },
             address: address.parse().ok(),
+            expires_at: None,
         }
     }
 

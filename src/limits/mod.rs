@@ -1,8 +1,8 @@
 //! How much anybody may have at once and in a minute. Counts, and knows nothing of what is counted.
 
 mod connections;
-mod question_rate;
+mod rate;
 mod subject;
 
 pub use connections::{ConnectionCounts, ConnectionPermit, TooManyConnections};
-pub use question_rate::{QuestionRate, RateError};
+pub use rate::{MinuteRate, RateError};

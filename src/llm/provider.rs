@@ -284,8 +284,8 @@ impl HttpProvider {
     pub(super) async fn reachable(&self) -> Result<(), LlmError> {
         let response = self.get_models().await?;
         let status = response.status().as_u16();
-        // 403 can mean that this key may call a model but not list them, and 404 that the server has no list; 429 is for calls to report.
-        if status == 401 || status >= 500 {
+        // 403 can mean that this key may call a model but not list them, and 404, or 501 of simple servers, that there is no list; 429 is for calls to report.
+        if status == 401 || status >= 500 && status != 501 {
             let body = self.mask.apply(&read_bounded(response).await);
             let answer = error_answer::read(status, &body);
             return Err(self.answered(status, &answer, None, None));

@@ -1,12 +1,22 @@
-//! A result in one or two plain sentences. Every number and value is copied from the rows as it stands.
+//! A result in one or two plain sentences. Every number and value is copied from the rows as it stands, but for the tail of
+//! digits of an average, which nobody reads: the sentence says "about", the rows have them all.
 
-use crate::domain::result::{ResultSet, Truncation};
+use crate::domain::result::{ResultColumn, ResultSet, Truncation, ValueKind};
 
 /// How many rows a sentence tells one by one; more are in the table.
 const ROWS_TOLD_MAX: usize = 3;
 
 /// How long a value may be in a sentence, in characters.
 const VALUE_CHARS_MAX: usize = 80;
+
+/// More digits behind the point than money or a measure has: those of a division.
+const DECIMALS_MAX: usize = 4;
+
+/// Digits behind the point of what is told instead.
+const DECIMALS_TOLD: usize = 2;
+
+/// Digits that a float can round without a doubt.
+const WHOLE_DIGITS_MAX: usize = 12;
 
 /// Tells what the rows say. `question` is repeated only as far as an empty result needs it.
 #[must_use]
@@ -31,7 +41,7 @@ pub fn narrate(question: &str, result: &ResultSet) -> String {
         }
         [row] => match (row.as_slice(), result.columns.as_slice()) {
             ([cell], [column]) => match cell {
-                Some(_) => format!("The {} is {}.", spoken(&column.name), value(cell)),
+                Some(_) => format!("The {} is {}.", spoken(&column.name), value(column, cell)),
                 None => format!("There is no {}: no value was found.", spoken(&column.name)),
             },
             _ => format!("The answer is one row: {}.", told(result, row)),
@@ -41,7 +51,7 @@ pub fn narrate(question: &str, result: &ResultSet) -> String {
                 .rows
                 .iter()
                 .take(ROWS_TOLD_MAX)
-                .map(|row| value(row.first().unwrap_or(&None)))
+                .filter_map(|row| Some(value(result.columns.first()?, row.first()?)))
                 .collect();
             let _ = first;
             let rest = if result.rows.len() > ROWS_TOLD_MAX {
@@ -96,8 +106,10 @@ pub(super) fn listing(words: &[String]) -> String {
 
 /// A row of two or three columns: "Delivered (123)".
 fn pair(result: &ResultSet, row: &[Option<String>]) -> String {
-    match row {
-        [name, number] => format!("{} ({})", value(name), value(number)),
+    match (result.columns.as_slice(), row) {
+        ([first, second], [name, number]) => {
+            format!("{} ({})", value(first, name), value(second, number))
+        }
         _ => told(result, row),
     }
 }
@@ -109,7 +121,7 @@ fn told(result: &ResultSet, row: &[Option<String>]) -> String {
         .iter()
         .zip(row)
         .take(5)
-        .map(|(column, cell)| format!("{} {}", spoken(&column.name), value(cell)))
+        .map(|(column, cell)| format!("{} {}", spoken(&column.name), value(column, cell)))
         .collect();
     parts.join(", ")
 }
@@ -118,9 +130,12 @@ fn spoken(name: &str) -> String {
     name.replace('_', " ")
 }
 
-fn value(cell: &Option<String>) -> String {
+fn value(column: &ResultColumn, cell: &Option<String>) -> String {
     match cell {
         None => "(no value)".to_owned(),
+        Some(text) if column.kind == ValueKind::Numeric && has_a_tail(text) => {
+            rounded(text).unwrap_or_else(|| text.clone())
+        }
         Some(text) if text.chars().count() > VALUE_CHARS_MAX => {
             let start: String = text.chars().take(VALUE_CHARS_MAX).collect();
             format!("{start}\u{2026}")
@@ -129,10 +144,28 @@ fn value(cell: &Option<String>) -> String {
     }
 }
 
+fn has_a_tail(number: &str) -> bool {
+    number
+        .split_once('.')
+        .is_some_and(|(_, decimals)| decimals.len() > DECIMALS_MAX)
+}
+
+/// `None` where rounding would leave nothing, or a float is not exact enough.
+fn rounded(number: &str) -> Option<String> {
+    // PostgreSQL fills a quotient that comes out even with zeros.
+    let even = number.trim_end_matches('0');
+    if !has_a_tail(even) {
+        return Some(even.trim_end_matches('.').to_owned());
+    }
+    let (whole, _) = number.split_once('.')?;
+    let is_exact = whole.len() <= WHOLE_DIGITS_MAX;
+    let number: f64 = number.parse().ok().filter(|_| is_exact)?;
+    (number.abs() >= 1.0).then(|| format!("about {number:.DECIMALS_TOLD$}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::result::{ResultColumn, ValueKind};
 
     fn result(
         columns: &[&str],
@@ -153,6 +186,24 @@ mod tests {
                 .map(|row| row.iter().map(|cell| cell.map(str::to_owned)).collect())
                 .collect(),
             truncation,
+        }
+    }
+
+    #[test]
+    fn the_tail_of_an_average_is_left_to_the_rows() {
+        for (number, expected) in [
+            ("376.1470682730923695", "about 376.15"),
+            ("-20.0000000000000000", "-20"),
+            ("2.5000000000000000", "2.5"),
+            ("1234.5678", "1234.5678"),
+            ("0.0012345678901234", "0.0012345678901234"),
+            ("12345678901234567890.12345", "12345678901234567890.12345"),
+            ("NaN", "NaN"),
+        ] {
+            let mut result = result(&["average"], &[&[Some(number)]], None);
+            assert_eq!(narrate("q", &result), format!("The average is {number}."));
+            result.columns[0].kind = ValueKind::Numeric;
+            assert_eq!(narrate("q", &result), format!("The average is {expected}."));
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, oneshot};
 
+use super::check_threads::CheckThreads;
 use crate::domain::schema::Snapshot;
 use crate::domain::sql::DraftSql;
 use crate::guard::{self, CheckedSql, Rejection};
@@ -21,6 +22,9 @@ pub const STACK_BYTES: usize = 256 * 1024 * 1024;
 /// the worst takes under a tenth of a second.
 const CHECKS_MAX: usize = 4;
 
+/// A thread that checked a longer text ends, as it may have touched much of its stack. Of shorter ones, 4 threads keep at most some MiB.
+const KEPT_TEXT_BYTES_MAX: usize = 2_048;
+
 /// How long a caller waits, queueing included. Far above the worst measured check, far below a person's patience.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -28,6 +32,7 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub struct SqlChecker {
     permits: Arc<Semaphore>,
+    threads: CheckThreads,
     metrics: Metrics,
 }
 
@@ -43,6 +48,7 @@ impl SqlChecker {
     pub fn new(metrics: Metrics) -> Self {
         Self {
             permits: Arc::new(Semaphore::new(CHECKS_MAX)),
+            threads: CheckThreads::new(STACK_BYTES),
             metrics,
         }
     }
@@ -78,16 +84,14 @@ impl SqlChecker {
             return Err(Rejection::not_checked());
         };
         let (outcome, received) = oneshot::channel();
-        let started = std::thread::Builder::new()
-            .name("guard".to_owned())
-            .stack_size(STACK_BYTES)
-            .spawn(move || {
-                // The permit belongs to the thread: a caller that gave up does not make room for another text.
-                let _permit = permit;
-                let verdict =
-                    guard::check(&draft, &snapshot).map(|checked| checked.described(&snapshot));
-                let _ = outcome.send(verdict);
-            });
+        let started = self.threads.run(move || {
+            // The permit belongs to the thread: a caller that gave up does not make room for another text.
+            let _permit = permit;
+            let verdict =
+                guard::check(&draft, &snapshot).map(|checked| checked.described(&snapshot));
+            let _ = outcome.send(verdict);
+            draft.as_str().len() <= KEPT_TEXT_BYTES_MAX
+        });
         if let Err(error) = started {
             tracing::error!(%error, "no thread for checking a query could be started");
             return Err(Rejection::not_checked());

@@ -5,6 +5,7 @@ use crate::conversations::StoreError;
 use crate::limits::RateError;
 use crate::llm::LlmError;
 use crate::postgres::QueryError;
+use crate::postgres::row_scope::NoTenant;
 
 /// A turn that ended without an answer.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +27,13 @@ pub enum TurnError {
     BudgetSpent {
         /// Which one.
         budget: SpentBudget,
+    },
+    /// Tenants are kept apart, and whoever asks belongs to none.
+    #[error("nothing was run")]
+    NoTenant {
+        /// That.
+        #[source]
+        source: NoTenant,
     },
     /// The database could not be used.
     #[error("the database could not be used")]

@@ -19,6 +19,7 @@ use crate::guard::{CheckedSql, Rejection};
 use crate::postgres::QueryError;
 use crate::postgres::pool::DatabasePool;
 use crate::postgres::read_only::{self, ExecutionLimits};
+use crate::postgres::row_scope::RowScope;
 
 /// What became of one draft.
 pub(super) enum Attempt {
@@ -122,12 +123,22 @@ impl Pipeline {
                 return Ok(Attempt::Rejected(rejection));
             }
         };
+        let setting = self.parts.tenant_setting.as_ref();
+        let scope = RowScope::of(setting, &turn.principal)
+            .map_err(|source| TurnError::NoTenant { source })?;
         record.allowed(&checked);
         let _ = events
             .send(TurnEvent::Sql(checked.as_str().to_owned()))
             .await;
         record.enter(Stage::Executing, events).await;
-        let attempt = execute(&self.parts.pool, checked, &self.parts.limits, &turn.cancel).await?;
+        let attempt = execute(
+            &self.parts.pool,
+            checked,
+            &scope,
+            &self.parts.limits,
+            &turn.cancel,
+        )
+        .await?;
         if let Attempt::Ran(_, result) = &attempt {
             record.ran(result);
         }
@@ -139,10 +150,19 @@ impl Pipeline {
 async fn execute(
     pool: &DatabasePool,
     checked: CheckedSql,
+    scope: &RowScope,
     limits: &Limits,
     cancel: &CancellationToken,
 ) -> Result<Attempt, TurnError> {
-    match read_only::run(pool, &checked, &ExecutionLimits::from(limits), cancel).await {
+    match read_only::run(
+        pool,
+        &checked,
+        scope,
+        &ExecutionLimits::from(limits),
+        cancel,
+    )
+    .await
+    {
         Ok(result) => Ok(Attempt::Ran(checked, result)),
         Err(QueryError::Refused {
             sqlstate,

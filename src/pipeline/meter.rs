@@ -6,10 +6,12 @@ use super::schema_context::estimated_tokens;
 use crate::config::{Limits, ModelPrice};
 use crate::domain::usage::{ModelName, TokenUsage, TurnUsage};
 use crate::llm::LlmRequest;
+use crate::telemetry::metrics::Metrics;
 
 /// Counts the calls of one turn.
 #[derive(Debug)]
 pub(super) struct Meter {
+    metrics: Metrics,
     prices: Arc<[ModelPrice]>,
     turn_tokens_max: u64,
     conversation_tokens_max: u64,
@@ -35,8 +37,9 @@ pub enum SpentBudget {
 
 impl Meter {
     /// Nothing has been called yet.
-    pub(super) fn new(prices: Arc<[ModelPrice]>, limits: &Limits) -> Self {
+    pub(super) fn new(prices: Arc<[ModelPrice]>, limits: &Limits, metrics: Metrics) -> Self {
         Self {
+            metrics,
             prices,
             turn_tokens_max: limits.turn_tokens_max,
             conversation_tokens_max: limits.conversation_tokens_max,
@@ -110,6 +113,20 @@ impl Meter {
     fn price(&self, model: &str) -> Option<ModelPrice> {
         let price = self.prices.iter().find(|price| price.model == model);
         price.cloned()
+    }
+
+    /// Tells `/metrics`, whatever becomes of the turn. A counter that no provider reported is not zero, but there is nothing to
+    /// add.
+    fn count(&self, tokens: &TokenUsage) {
+        for (kind, tokens) in [
+            ("input", tokens.input_tokens),
+            ("cached", tokens.cached_tokens),
+            ("output", tokens.output_tokens),
+        ] {
+            if let Some(tokens) = tokens {
+                self.metrics.llm_tokens(kind, tokens);
+            }
+        }
     }
 
     /// Adds tokens up to `until`, those up to `since` left out.
@@ -198,6 +215,7 @@ impl CallMeter<'_> {
 impl Drop for CallMeter<'_> {
     fn drop(&mut self) {
         let (tokens, is_estimated) = self.counted();
+        self.meter.count(&tokens);
         self.meter.tokens.add(tokens);
         self.meter.is_estimated |= is_estimated;
         self.meter
@@ -239,7 +257,7 @@ mod tests {
             conversation_tokens_max: conversation_max,
             ..Limits::default()
         };
-        Meter::new(prices, &limits)
+        Meter::new(prices, &limits, Metrics::default())
     }
 
     /// Of 70 bytes, which are taken for 20 tokens.

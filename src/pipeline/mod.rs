@@ -7,6 +7,7 @@ mod answers;
 pub mod background;
 mod call;
 pub mod check;
+mod check_threads;
 mod choices;
 pub mod error;
 pub mod event;
@@ -15,6 +16,7 @@ mod execute;
 mod generate;
 mod hint;
 mod history;
+mod instructions;
 mod lint;
 pub mod meter;
 mod model_turn;
@@ -42,13 +44,14 @@ use self::check::SqlChecker;
 use self::error::TurnError;
 use self::event::{Answer, EventSender, Stage, TurnEvent};
 use self::history::HistoryBudget;
+use self::instructions::InstructionsCache;
 use self::meter::Meter;
 use self::narrate::RowsBudget;
 use self::prompts::Prompts;
 use self::record::TurnRecord;
 use self::stage_span::StageSpan;
 use self::summary::SummaryWork;
-use crate::config::{Limits, ModelPrice};
+use crate::config::{Limits, ModelPrice, TenantSetting};
 use crate::conversations::{ConversationStore, StoreError};
 use crate::domain::conversation::{Conversation, StoredTurn};
 use crate::domain::ids::{ConversationId, RequestId, TurnId};
@@ -58,6 +61,7 @@ use crate::llm::LlmProvider;
 use crate::postgres::catalog::CatalogCache;
 use crate::postgres::pool::DatabasePool;
 use crate::state::AuditLog;
+use crate::telemetry::metrics::Metrics;
 
 /// One accepted question on its way through the stages.
 #[derive(Debug, Clone)]
@@ -84,6 +88,7 @@ pub struct Turn {
 #[derive(Clone)]
 pub struct Pipeline {
     parts: Arc<PipelineParts>,
+    instructions: Arc<InstructionsCache>,
 }
 
 /// What a pipeline is made of.
@@ -100,6 +105,10 @@ pub struct PipelineParts {
     pub audit: Option<AuditLog>,
     /// The code that a client is sent for an outcome, for the audit log. Codes are made above the pipeline.
     pub outcome_code: fn(&Result<Answer, TurnError>) -> Option<&'static str>,
+    /// What tells tenants apart in the database; `None`: nothing has to.
+    pub tenant_setting: Option<TenantSetting>,
+    /// What model calls are counted into.
+    pub metrics: Metrics,
     /// Runs the guard.
     pub checker: SqlChecker,
     /// The prompt templates.
@@ -134,6 +143,7 @@ impl Pipeline {
     pub fn new(parts: PipelineParts) -> Self {
         Self {
             parts: Arc::new(parts),
+            instructions: Arc::default(),
         }
     }
 
@@ -152,7 +162,7 @@ impl Pipeline {
 
     async fn run_stages(&self, turn: Turn, events: EventSender, span: StageSpan) {
         let parts = self.parts.as_ref();
-        let meter = Meter::new(Arc::clone(&parts.prices), &parts.limits);
+        let meter = self.meter();
         let mut record = TurnRecord::begin(meter, span);
         let mut past = None;
         let answering = self.answer(&turn, &mut past, &events, &mut record);
@@ -237,6 +247,16 @@ impl Pipeline {
         }
     }
 
+    /// Nothing has been called yet.
+    fn meter(&self) -> Meter {
+        let parts = &self.parts;
+        Meter::new(
+            Arc::clone(&parts.prices),
+            &parts.limits,
+            parts.metrics.clone(),
+        )
+    }
+
     /// Keeps a turn, unless it was overtaken.
     async fn store(&self, turn: &Turn, stored: StoredTurn) -> Result<(), StoreError> {
         let store = self.parts.store.as_ref();
@@ -277,7 +297,7 @@ impl Pipeline {
         };
         let budget = self.history_budget();
         let turns = summary::due(past.as_ref(), newest, budget)?;
-        let mut meter = Meter::new(Arc::clone(&parts.prices), &parts.limits);
+        let mut meter = self.meter();
         let spent = past.as_ref().map_or(0, Conversation::tokens_spent);
         meter.begin_after(spent.saturating_add(record.meter.usage().tokens.total()));
         Some(SummaryWork {

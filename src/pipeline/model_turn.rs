@@ -14,7 +14,8 @@ use super::narrate::{self, Subject};
 use super::pinned::Pinned;
 use super::record::TurnRecord;
 use super::reply::ModelReply;
-use super::{Pipeline, Turn, schema_context};
+use super::schema_context::part_of_schema;
+use super::{Pipeline, Turn};
 use crate::domain::conversation::{Conversation, TurnOutcome};
 use crate::domain::schema::Snapshot;
 use crate::llm::{FinishReason, LlmMessage, LlmProvider, LlmRole};
@@ -220,7 +221,7 @@ impl Pipeline {
         pinned: &Pinned,
         provider: Arc<dyn LlmProvider>,
         window: Window<'_>,
-        snapshot: &Snapshot,
+        snapshot: &Arc<Snapshot>,
     ) -> Generator {
         let parts = self.parts.as_ref();
         let question = turn.question.as_str();
@@ -230,36 +231,26 @@ impl Pipeline {
             .map(|turn| turn.question.as_str())
             .collect();
         let tokens_max = parts.limits.schema_context_tokens_max;
-        let schema = schema_context::schema_context(snapshot, question, &earlier, tokens_max);
-        // The stable part must not change with the question, or no provider's cache ever hits.
-        let (stable, chosen) = match schema.is_whole {
-            true => (schema.text.as_str(), None),
-            false => (
-                "(too many tables to list: those that matter come with each question)",
-                Some(schema.text.as_str()),
-            ),
-        };
-        let server_version = (snapshot.server_version_num / 10_000).to_string();
-        let system = parts.prompts.sql_system(&server_version, stable);
+        let instructions = self.instructions.of(snapshot, &parts.prompts, tokens_max);
+        let chosen = (!instructions.has_whole_schema)
+            .then(|| part_of_schema(snapshot, question, &earlier, tokens_max));
         let mut messages = history::messages(
             window,
             &parts.prompts,
             pinned.reply_language.as_deref(),
             self.history_budget(),
         );
-        let text = parts.prompts.sql_question(question, chosen, pinned);
+        let text = parts
+            .prompts
+            .sql_question(question, chosen.as_deref(), pinned);
         messages.push(LlmMessage {
             role: LlmRole::User,
             text,
         });
-        let cache_key = format!(
-            "db-chat-{}",
-            snapshot.fingerprint.chars().take(32).collect::<String>()
-        );
         Generator::new(
             provider,
-            system,
-            cache_key,
+            instructions.system.clone(),
+            instructions.cache_key.clone(),
             messages,
             parts.limits.llm_output_tokens_max,
         )

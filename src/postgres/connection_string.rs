@@ -184,7 +184,11 @@ fn take_parameters(text: &str) -> Result<(String, Parameters), ConnectionStringE
 
 /// `key = value` pairs with libpq's quoting: `'…'`, and a backslash before any character.
 fn key_value_pairs(text: &str) -> Result<Vec<(String, String)>, ConnectionStringError> {
-    let wrong = || fault("the connection string is neither a URL nor a list of key=value pairs");
+    let wrong = || {
+        fault(
+            "the connection string is neither a URL, e.g. postgresql://user:password@host:5432/name, nor a list of key=value pairs",
+        )
+    };
     let mut pairs = Vec::new();
     let mut rest = text.trim_start();
     while !rest.is_empty() {

@@ -1,5 +1,7 @@
 //! What can go wrong at the database, recognised by type and SQLSTATE, never by message text.
 
+use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -111,10 +113,34 @@ impl QueryError {
     }
 }
 
-/// A cause that several errors have in common.
-#[derive(Debug, thiserror::Error)]
-#[error("a check that others were waiting for failed")]
-struct SharedError(#[source] Arc<QueryError>);
+/// The cause of an error that several callers get: it reads as if it were each caller's own.
+#[derive(Debug)]
+struct SharedError(Arc<QueryError>);
+
+impl SharedError {
+    fn cause(&self) -> &(dyn Error + 'static) {
+        match self.0.as_ref() {
+            QueryError::Unavailable { source } => source.as_ref(),
+            error @ (QueryError::PoolTimeout { .. }
+            | QueryError::Refused { .. }
+            | QueryError::StatementTimeout { .. }
+            | QueryError::TooCostly { .. }
+            | QueryError::Cancelled) => error,
+        }
+    }
+}
+
+impl fmt::Display for SharedError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.cause())
+    }
+}
+
+impl Error for SharedError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause().source()
+    }
+}
 
 /// The session is not the one that it was: a pooler in between has exchanged it.
 #[derive(Debug, thiserror::Error)]

@@ -8,7 +8,9 @@ pub mod grants;
 pub mod pool;
 pub mod posture;
 pub mod read_only;
+pub mod row_scope;
 mod tls;
 mod types;
+pub mod unreachable;
 
 pub use error::QueryError;

@@ -12,9 +12,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::{
-    Client, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType,
+    Client, ClientWrapper, Hook, HookError, Manager, ManagerConfig, Metrics as UseMetrics, Pool,
+    PoolError, RecyclingMethod, Runtime, TimeoutType,
 };
 use futures_util::future::BoxFuture;
+use tokio::sync::oneshot;
+use tokio_postgres::SimpleQueryMessage;
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -32,8 +35,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a new connection may take in all: TCP, TLS and authentication.
 const CREATE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a used connection may take to show that it lives, before another one is taken.
+/// How long a connection may take to show that it lives, before another one is taken or the work is given up.
 const RECYCLE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A connection that was taken later than this ago has shown that it lives: it was reset since. HikariCP's bypass window.
+const ALIVE_FOR: Duration = Duration::from_millis(500);
 
 /// How long a cancel request may take. It travels on a connection of its own.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -116,8 +122,8 @@ impl DatabasePool {
     pub fn new(connection_string: &str, limits: PoolLimits) -> Result<Self, PoolSetupError> {
         let (options, tls) = connection_options(connection_string)?;
         let config = ManagerConfig {
-            // One empty query: a connection that a firewall or a restart has killed is found before a question is put on it.
-            recycling_method: RecyclingMethod::Verified,
+            // Looks whether the connection is known to be closed; `prove_alive` does the rest.
+            recycling_method: RecyclingMethod::Fast,
         };
         let manager = Manager::from_config(options, tls.clone(), config);
         let pool = Pool::builder(manager)
@@ -125,6 +131,9 @@ impl DatabasePool {
             .wait_timeout(Some(limits.wait_timeout))
             .create_timeout(Some(CREATE_TIMEOUT))
             .recycle_timeout(Some(RECYCLE_TIMEOUT))
+            .pre_recycle(Hook::async_fn(|client, uses| {
+                Box::pin(prove_alive(client, uses))
+            }))
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|source| PoolSetupError::Pool { source })?;
@@ -145,8 +154,8 @@ impl DatabasePool {
     }
 
     /// Does one piece of work on one connection, and returns the connection only when nothing is left running or
-    /// open on it: the transaction is rolled back and the session reset. Where `stop` fires, `deadline` passes or the
-    /// caller goes away, PostgreSQL is told to stop at once and the connection is thrown away.
+    /// open on it: the transaction is rolled back and the session reset, for which the caller does not wait. Where `stop` fires,
+    /// `deadline` passes or the caller goes away, PostgreSQL is told to stop at once and the connection is thrown away.
     ///
     /// # Errors
     /// What `work` says; [`QueryError::PoolTimeout`] when no connection became free in time, [`QueryError::Unavailable`]
@@ -174,31 +183,34 @@ impl DatabasePool {
         let stop = stop.child_token();
         let _stops_with_caller = stop.clone().drop_guard();
         let tls = self.tls.clone();
-        let task = self.tasks.spawn({
+        let (finished, outcome) = oneshot::channel();
+        self.tasks.spawn({
             let stop = stop.clone();
             async move {
                 let outcome = tokio::select! {
                     biased;
                     () = stop.cancelled() => Err(QueryError::Cancelled),
+                    error = silence(&client) => Err(error),
                     () = tokio::time::sleep(deadline) => Err(QueryError::StatementTimeout { after: deadline }),
-                    outcome = work(&client) => match (outcome, reset(&client).await) {
-                        (Err(QueryError::Unavailable { source }), _) => Err(QueryError::Unavailable { source }),
-                        (outcome, Ok(())) => return outcome,
-                        (outcome, Err(error)) => {
-                            tracing::debug!(%error, "a used connection could not be reset");
-                            outcome
+                    outcome = work(&client) => {
+                        let is_lost = matches!(outcome, Err(QueryError::Unavailable { .. }));
+                        // Fails only when the caller is gone.
+                        let _ = finished.send(outcome);
+                        if is_lost || !is_reset(&client).await {
+                            discard(client, tls).await;
                         }
-                    },
+                        return;
+                    }
                 };
                 discard(client, tls).await;
-                outcome
+                let _ = finished.send(outcome);
             }
         });
         tokio::select! {
             biased;
             // Not waited for: telling PostgreSQL can take as long as a lost packet.
             () = stop.cancelled() => Err(QueryError::Cancelled),
-            outcome = task => outcome.unwrap_or_else(|error| Err(QueryError::unavailable(error))),
+            outcome = outcome => outcome.unwrap_or_else(|error| Err(QueryError::unavailable(error))),
         }
     }
 
@@ -233,21 +245,65 @@ impl DatabasePool {
     }
 }
 
+/// Asks a connection for a sign of life: one that a firewall or a restart has killed is found before a question is put on it.
+async fn prove_alive(client: &mut ClientWrapper, uses: &UseMetrics) -> Result<(), HookError> {
+    if uses.last_used() < ALIVE_FOR {
+        return Ok(());
+    }
+    match tokio::time::timeout(RECYCLE_TIMEOUT, client.simple_query("")).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(HookError::Backend(error)),
+        Err(_) => Err(HookError::message("no sign of life")),
+    }
+}
+
+/// Returns when a server does not answer at all, which is found out beside the work: the question goes in front of it and is not
+/// waited for.
+async fn silence(client: &Client) -> QueryError {
+    match tokio::time::timeout(RECYCLE_TIMEOUT, client.simple_query("")).await {
+        Ok(Ok(_)) => std::future::pending().await,
+        Ok(Err(error)) => QueryError::from_driver(error),
+        Err(elapsed) => QueryError::unavailable(elapsed),
+    }
+}
+
 /// Leaves nothing behind. The guard lets no query take an advisory lock, listen, prepare or set anything; this is the second wall.
-/// The rollback undoes settings, channels, cursors and tables; what is no transaction's has to be named.
+/// The rollback undoes settings, channels, cursors and tables; what is no transaction's has to be named. The last statement
+/// prints those that are still to be run.
 /// `DISCARD ALL` would be the usual word, but it cannot share a message with others, PgBouncer may give each message
 /// another server, and it would take the statements that the driver prepared for itself, which do not come from SQL.
 const RESET: &str = "ROLLBACK; SELECT pg_catalog.pg_advisory_unlock_all(); UNLISTEN *; RESET ALL; \
-    DO $$ DECLARE kept text; BEGIN \
-        FOR kept IN SELECT name FROM pg_catalog.pg_prepared_statements WHERE from_sql LOOP \
-            EXECUTE pg_catalog.format('DEALLOCATE %I', kept); \
-        END LOOP; END $$";
+    SELECT pg_catalog.format('DEALLOCATE %I', name) FROM pg_catalog.pg_prepared_statements WHERE from_sql";
 
-async fn reset(client: &Client) -> Result<(), QueryError> {
-    match tokio::time::timeout(RECYCLE_TIMEOUT, client.batch_execute(RESET)).await {
-        Ok(outcome) => outcome.map_err(QueryError::from_driver),
-        Err(elapsed) => Err(QueryError::unavailable(elapsed)),
+/// Whether a session is as good as new.
+async fn is_reset(client: &Client) -> bool {
+    match tokio::time::timeout(RECYCLE_TIMEOUT, reset(client)).await {
+        Ok(Ok(())) => true,
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "a used connection could not be reset");
+            false
+        }
+        Err(_) => {
+            tracing::debug!("a used connection could not be reset in time");
+            false
+        }
     }
+}
+
+async fn reset(client: &Client) -> Result<(), tokio_postgres::Error> {
+    let answers = client.simple_query(RESET).await?;
+    let rows = answers.iter().filter_map(|answer| {
+        let SimpleQueryMessage::Row(row) = answer else {
+            return None;
+        };
+        row.get(0)
+    });
+    // The lock function's own answer is empty.
+    let left: Vec<&str> = rows.filter(|text| !text.is_empty()).collect();
+    if left.is_empty() {
+        return Ok(());
+    }
+    client.batch_execute(&left.join("; ")).await
 }
 
 /// Throws a connection away on which something may still be running, and has PostgreSQL stop that at once.

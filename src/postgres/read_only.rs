@@ -12,12 +12,14 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
+use futures_util::future::join;
 use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 use tokio_util::sync::CancellationToken;
 
 use super::cost;
 use super::error::QueryError;
 use super::pool::DatabasePool;
+use super::row_scope::RowScope;
 use super::types::{self, TypeFacts, ValueBound};
 use crate::config::Limits;
 use crate::domain::result::{Cell, ResultColumn, ResultSet, Truncation, ValueKind};
@@ -64,7 +66,7 @@ impl From<&Limits> for ExecutionLimits {
     }
 }
 
-/// Runs a checked query in a read-only transaction and rolls it back.
+/// Runs a checked query over the rows of `scope` in a read-only transaction and rolls it back.
 ///
 /// # Errors
 /// [`QueryError::Refused`] with a position in the checked text; [`QueryError::TooCostly`]; [`QueryError::StatementTimeout`];
@@ -75,14 +77,16 @@ impl From<&Limits> for ExecutionLimits {
 pub async fn run(
     pool: &DatabasePool,
     sql: &CheckedSql,
+    scope: &RowScope,
     limits: &ExecutionLimits,
     cancel: &CancellationToken,
 ) -> Result<ResultSet, QueryError> {
     let deadline = limits.statement_timeout.saturating_add(TIMEOUT_GRACE);
     let (pool_of_task, sql, limits) = (pool.clone(), sql.clone(), *limits);
+    let begin = begin_text(&limits) + &scope.begin_text();
     let outcome = pool
         .run(deadline, cancel, move |client| {
-            Box::pin(async move { read(client, &pool_of_task, &sql, &limits).await })
+            Box::pin(async move { read(client, &pool_of_task, &begin, &sql, &limits).await })
         })
         .await;
     match outcome {
@@ -106,20 +110,17 @@ fn is_timeout(sqlstate: &str) -> bool {
 async fn read(
     client: &Client,
     pool: &DatabasePool,
+    begin: &str,
     sql: &CheckedSql,
     limits: &ExecutionLimits,
 ) -> Result<ResultSet, QueryError> {
-    let begin = begin_text(limits);
-    client
-        .batch_execute(&begin)
-        .await
-        .map_err(QueryError::from_driver)?;
-
-    // Parsed and analyzed, not planned: the columns and their types. Dropped, and so closed, before the transaction ends.
-    let statement = client
-        .prepare(sql.as_str())
-        .await
-        .map_err(QueryError::from_driver)?;
+    // One after the other on the connection, without waiting in between. The query is parsed and analyzed, not planned: for the
+    // columns and their types.
+    let preparing = client.prepare(sql.as_str());
+    let (begun, prepared) = join(client.batch_execute(begin), preparing).await;
+    begun.map_err(QueryError::from_driver)?;
+    // Dropped, and so closed, before the transaction ends.
+    let statement = prepared.map_err(QueryError::from_driver)?;
     // The guard refuses parameters; PostgreSQL would call their missing values a fault of the protocol.
     if !statement.params().is_empty() {
         return Err(QueryError::Refused {
@@ -160,10 +161,6 @@ async fn read(
             return Err(QueryError::TooCostly { estimate, max });
         }
     }
-    client
-        .execute_typed(&declaration.text, &[])
-        .await
-        .map_err(|error| declaration.relocate(QueryError::from_driver(error)))?;
 
     let mut reader = Reader {
         limits,
@@ -172,18 +169,20 @@ async fn read(
         bytes: 0,
         truncation: None,
     };
-    let mut page_rows = FIRST_PAGE_ROWS;
+    // The first page is asked for together with the cursor, without which there is none.
+    let declaring = client.execute_typed(&declaration.text, &[]);
+    let mut wanted = reader.page(FIRST_PAGE_ROWS);
+    let (declared, mut fetched) = join(declaring, fetch(client, wanted, &mut reader)).await;
+    declared.map_err(|error| declaration.relocate(QueryError::from_driver(error)))?;
     loop {
-        let wanted = page_rows.min(limits.rows_max.saturating_add(1) - reader.rows.len());
-        let fetched = fetch(client, wanted, &mut reader)
-            .await
-            .map_err(|error| declaration.relocate(error))?;
-        if reader.is_full() || fetched < wanted {
+        let count = fetched.map_err(|error| declaration.relocate(error))?;
+        if reader.is_full() || count < wanted {
             break;
         }
         let row_bytes = reader.bytes.div_ceil(reader.rows.len().max(1)).max(1);
         let left = limits.result_bytes_max.saturating_sub(reader.bytes);
-        page_rows = (PAGE_BYTES.min(left) / row_bytes).saturating_add(1);
+        wanted = reader.page((PAGE_BYTES.min(left) / row_bytes).saturating_add(1));
+        fetched = fetch(client, wanted, &mut reader).await;
     }
     Ok(ResultSet {
         columns,
@@ -315,6 +314,11 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// How many rows to ask for, of `rows` that would be convenient: one more than is kept tells that there are more.
+    fn page(&self, rows: usize) -> usize {
+        rows.min(self.limits.rows_max.saturating_add(1) - self.rows.len())
+    }
+
     fn is_full(&self) -> bool {
         matches!(self.truncation, Some(Truncation::Rows | Truncation::Bytes))
     }

@@ -17,6 +17,9 @@ pub enum CloseCode {
     PolicyViolation,
     /// 1009: a frame over the limit.
     TooBig,
+    /// 3005: the token that the connection was opened with has expired; come back with another one. The number is Centrifugo's
+    /// for the same.
+    CredentialExpired,
 }
 
 impl CloseCode {
@@ -31,6 +34,7 @@ impl CloseCode {
             Self::InvalidPayload => 1007,
             Self::PolicyViolation => 1008,
             Self::TooBig => 1009,
+            Self::CredentialExpired => 3005,
         }
     }
 
@@ -45,6 +49,7 @@ impl CloseCode {
             Self::InvalidPayload => "The text is not UTF-8.",
             Self::PolicyViolation => "The client does not read or has been silent for too long.",
             Self::TooBig => "The frame is too large.",
+            Self::CredentialExpired => "The token has expired; please reconnect with a new one.",
         }
     }
 }

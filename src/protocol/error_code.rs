@@ -47,6 +47,8 @@ pub enum ErrorCode {
     InvalidCredentials,
     /// The token was valid once: get a new one.
     TokenExpired,
+    /// Only members of a tenant may come in, and the token names none.
+    TenantMissing,
     /// This belongs to somebody who has signed in, and the server has no way to sign in.
     LoginRequired,
     /// Tokens cannot be checked at present.
@@ -145,6 +147,7 @@ impl ErrorCode {
         Self::AuthenticationRequired,
         Self::InvalidCredentials,
         Self::TokenExpired,
+        Self::TenantMissing,
         Self::LoginRequired,
         Self::AuthenticationUnavailable,
         Self::HostNotAllowed,
@@ -203,6 +206,7 @@ impl ErrorCode {
             Self::AuthenticationRequired => "authentication_required",
             Self::InvalidCredentials => "invalid_credentials",
             Self::TokenExpired => "token_expired",
+            Self::TenantMissing => "tenant_missing",
             Self::LoginRequired => "login_required",
             Self::AuthenticationUnavailable => "authentication_unavailable",
             Self::HostNotAllowed => "host_not_allowed",

@@ -35,10 +35,11 @@ pub struct CheckBody {
     pub name: &'static str,
     /// `up`, `down` or `off` (not configured).
     pub status: &'static str,
-    /// What stands behind the name: `redis` or `memory`, `anthropic`, `openai` or `offline`.
+    /// What stands behind the name: `redis` or `memory`, `anthropic`, `openai` or `offline`. Not for
+    /// strangers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<&'static str>,
-    /// The model's name, for a provider that has one.
+    /// The model's name, for a provider that has one. Not for strangers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// What is wrong, or why it is off, without hosts or names.

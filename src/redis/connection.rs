@@ -12,12 +12,14 @@ use fred::clients::{Client, WithOptions};
 use fred::error::{Error as FredError, ErrorKind};
 use fred::interfaces::{ClientLike, EventInterface, FredResult};
 use fred::types::config::{Options, ReconnectPolicy, Server};
-use fred::types::{Builder, ClusterHash, ConnectHandle, CustomCommand, FromValue, Value};
+use fred::types::{Builder, ClusterHash, CustomCommand, FromValue, Value};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::broadcast::error::TryRecvError;
 use tokio::sync::{Semaphore, broadcast};
 use tokio::time::Instant;
 
+use super::driver::Driver;
+use super::subscription::Subscription;
 use super::url::{self, RedisUrlError};
 use crate::config::{ConversationsConfig, Limits};
 
@@ -29,6 +31,18 @@ const COMMANDS_IN_FLIGHT_MAX: usize = 256;
 const RECONNECT_PAUSE_MS_MIN: u32 = 50;
 const RECONNECT_PAUSE_MS_MAX: u32 = 2_000;
 
+/// Messages of a channel that wait to be taken; when there are more, the oldest are dropped.
+const MESSAGES_WAITING_MAX: usize = 1_024;
+
+/// How often one command may be sent on to another node of a cluster: for a slot that has moved, and moves again.
+const REDIRECTIONS_MAX: u32 = 2;
+
+/// Pause before a script is sent again while the slot of its keys moves to another node.
+const MOVE_PAUSE: Duration = Duration::from_millis(50);
+
+/// Where the first key of a script stands among the arguments of `EVAL`.
+const FIRST_KEY: ClusterHash = ClusterHash::Offset(2);
+
 /// A connection to Redis. Cheap to clone; the last clone that goes ends it.
 #[derive(Clone)]
 pub struct RedisConnection {
@@ -36,12 +50,14 @@ pub struct RedisConnection {
 }
 
 struct Inner {
-    client: Client,
-    /// The driver's task. It ends when the driver gives up for good, and is then begun again.
-    driver: Mutex<ConnectHandle>,
+    driver: Driver,
     faults: Mutex<ConnectionFaults>,
     permits: Semaphore,
     timeout: Duration,
+    /// How often the driver may send one command. A node of a cluster that has not got the key says where it is, and the
+    /// command is sent there: a second time, for the driver, though it was not carried out. In that case alone a cut
+    /// connection can make it repeat one; every script bears that.
+    attempts_max: u32,
 }
 
 /// What the driver says about its connection.
@@ -70,18 +86,21 @@ impl RedisConnection {
         };
         let timeout = Duration::from_millis(limits.store_timeout_ms);
         let client = client(address, timeout)?;
+        let attempts_max = match client.is_clustered() {
+            true => 1 + REDIRECTIONS_MAX,
+            false => 1,
+        };
         let faults = ConnectionFaults {
             reports: client.error_rx(),
             newest: None,
         };
-        let driver = client.connect();
         let connection = Self {
             inner: Arc::new(Inner {
-                client,
-                driver: Mutex::new(driver),
+                driver: Driver::start(client),
                 faults: Mutex::new(faults),
                 permits: Semaphore::new(COMMANDS_IN_FLIGHT_MAX),
                 timeout,
+                attempts_max,
             }),
         };
         // Unlike all later commands, this one waits for a connection.
@@ -91,7 +110,8 @@ impl RedisConnection {
         };
         let answer: FredResult<()> = connection
             .inner
-            .client
+            .driver
+            .client()
             .with_options(&patient)
             .ping(None)
             .await;
@@ -103,6 +123,13 @@ impl RedisConnection {
             );
         }
         Ok(Some(connection))
+    }
+
+    /// Listens to a channel, over one connection more. Runs within a Tokio runtime, which must outlive the subscription.
+    #[must_use]
+    pub fn subscribe(&self, channel: String) -> Subscription {
+        let client = self.inner.driver.client().clone_new();
+        Subscription::new(client, channel, self.inner.timeout)
     }
 
     /// Runs a script on keys that live in one slot. The script's text goes along each time: it is short, and nothing has
@@ -122,14 +149,28 @@ impl RedisConnection {
         let keys: Vec<Value> = keys.into_iter().map(Value::from).collect();
         let keys_count = i64::try_from(keys.len()).unwrap_or(i64::MAX);
         // Not `LuaInterface::eval`: it passes over the options, the deadline among them.
-        let eval = CustomCommand::new_static("EVAL", ClusterHash::Offset(2), false);
+        let eval = CustomCommand::new_static("EVAL", FIRST_KEY, false);
         let arguments: Vec<Value> = [script.into(), keys_count.into()]
             .into_iter()
             .chain(keys)
             .chain(arguments)
             .collect();
-        self.call(|client| async move { client.custom(eval, arguments).await })
-            .await
+        let deadline = Instant::now() + self.inner.timeout;
+        loop {
+            let (eval, arguments) = (eval.clone(), arguments.clone());
+            // The driver looks at the options alone: without them it takes the script's text for the key.
+            let answer = self
+                .call_until(deadline, Some(FIRST_KEY), |client| async move {
+                    client.custom(eval, arguments).await
+                })
+                .await;
+            match answer {
+                Err(error) if is_on_the_move(&error) && Instant::now() + MOVE_PAUSE < deadline => {
+                    tokio::time::sleep(MOVE_PAUSE).await;
+                }
+                answer => return answer,
+            }
+        }
     }
 
     /// Runs one command within the deadline, the wait for its turn included.
@@ -141,9 +182,22 @@ impl RedisConnection {
         C: FnOnce(WithOptions<Client>) -> F + Send,
         F: Future<Output = FredResult<R>> + Send,
     {
+        let deadline = Instant::now() + self.inner.timeout;
+        self.call_until(deadline, None, command).await
+    }
+
+    async fn call_until<R, F, C>(
+        &self,
+        deadline: Instant,
+        cluster_hash: Option<ClusterHash>,
+        command: C,
+    ) -> Result<R, FredError>
+    where
+        C: FnOnce(WithOptions<Client>) -> F + Send,
+        F: Future<Output = FredResult<R>> + Send,
+    {
         let inner = &self.inner;
-        inner.revive_driver();
-        let deadline = Instant::now() + inner.timeout;
+        inner.driver.revive();
         let answer = match tokio::time::timeout_at(deadline, inner.permits.acquire()).await {
             Ok(Ok(_permit)) => {
                 let options = Options {
@@ -151,12 +205,14 @@ impl RedisConnection {
                     // is then not sent any more, even if the driver still has it.
                     timeout: Some(deadline.saturating_duration_since(Instant::now())),
                     // Without a connection the answer is an error at once, and a command that was
-                    // cut off is not repeated: it may have been carried out.
+                    // cut off is not repeated: it may have been carried out (but see `attempts_max`).
                     fail_fast: true,
-                    max_attempts: Some(1),
+                    max_attempts: Some(inner.attempts_max),
+                    max_redirections: Some(REDIRECTIONS_MAX),
+                    cluster_hash,
                     ..Options::default()
                 };
-                command(inner.client.with_options(&options)).await
+                command(inner.driver.client().with_options(&options)).await
             }
             Ok(Err(_)) | Err(_) => Err(FredError::new(
                 ErrorKind::Timeout,
@@ -192,25 +248,12 @@ impl Inner {
         let applies = has_news || *error.kind() == ErrorKind::Canceled;
         faults.newest.clone().filter(|_| applies).unwrap_or(error)
     }
-
-    /// The driver gives up on faults that it takes for lasting ones. They may be mended all the same
-    /// (a failing name server, a cluster being set up), and nobody should have to restart db-chat then.
-    fn revive_driver(&self) {
-        let mut driver = self.driver.lock().unwrap_or_else(PoisonError::into_inner);
-        if driver.is_finished() {
-            *driver = self.client.connect();
-        }
-    }
 }
 
-impl Drop for Inner {
-    /// The driver's task holds the client, and would outlive the connection.
-    fn drop(&mut self) {
-        self.driver
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner)
-            .abort();
-    }
+/// Whether nothing was carried out, because the keys are moving from one node of a cluster to another. The first word of a
+/// Redis error is its code; the driver gives up when it is sent to and fro between the two nodes.
+fn is_on_the_move(error: &FredError) -> bool {
+    *error.kind() == ErrorKind::Routing || error.details().starts_with("TRYAGAIN ")
 }
 
 fn client(address: &SecretString, timeout: Duration) -> Result<Client, RedisUrlError> {
@@ -223,6 +266,9 @@ fn client(address: &SecretString, timeout: Duration) -> Result<Client, RedisUrlE
             // later call to its deadline. Looked at often enough to act soon after the first one.
             connection.unresponsive.max_timeout = Some(timeout);
             connection.unresponsive.interval = (timeout / 4).max(Duration::from_millis(1));
+        })
+        .with_performance_config(|performance| {
+            performance.broadcast_channel_capacity = MESSAGES_WAITING_MAX;
         })
         .set_policy(ReconnectPolicy::new_exponential(
             0,

@@ -41,7 +41,7 @@ impl Keys {
         self.conversation(id, "holder")
     }
 
-    /// A sorted set: the turns that wait, by when they came.
+    /// A sorted set: the turns that wait, each with its instance, by when they came.
     #[must_use]
     pub fn conversation_line(&self, id: ConversationId) -> String {
         self.conversation(id, "line")
@@ -65,10 +65,10 @@ impl Keys {
         self.turn(conversation, turn, "lease")
     }
 
-    /// A mark with a short life: somebody follows the turn on another instance.
+    /// A sorted set with a short life: the instances where somebody follows the turn, by when they count as gone.
     #[must_use]
     pub fn turn_followers(&self, conversation: ConversationId, turn: TurnId) -> String {
-        self.turn(conversation, turn, "followers")
+        self.turn(conversation, turn, "followed-at")
     }
 
     /// A mark: the turn is to be stopped.
@@ -77,13 +77,23 @@ impl Keys {
         self.turn(conversation, turn, "cancel")
     }
 
-    /// A sorted set: the turns that a principal calls by this request id, by when they came. The length stands in front of
-    /// the principal, so that no two pairs make one text.
+    /// A text with a short life: the turn in the conversation that a principal calls by this request id, and its instance.
+    #[must_use]
+    pub fn turn_claim(
+        &self,
+        conversation: ConversationId,
+        principal: &Principal,
+        request_id: &RequestId,
+    ) -> String {
+        let owner = Self::owner(principal);
+        self.conversation(conversation, &format!("request:{owner}:{request_id}"))
+    }
+
+    /// A sorted set: the turns that a principal calls by this request id, in whichever conversation, by when they came.
     #[must_use]
     pub fn turn_names(&self, principal: &Principal, request_id: &RequestId) -> String {
-        let principal = principal.as_str();
-        let length = principal.len();
-        format!("{}request:{length}:{principal}:{request_id}", self.prefix)
+        let owner = Self::owner(principal);
+        format!("{}request:{owner}:{request_id}", self.prefix)
     }
 
     /// A text: since when Redis has had what it has.
@@ -98,10 +108,16 @@ impl Keys {
         format!("{}instance:{{{instance}}}:mark", self.prefix)
     }
 
-    /// A list: what others ask of the instance.
+    /// A channel, not a key: the turns that somebody on the instance is to look at.
     #[must_use]
-    pub fn instance_inbox(&self, instance: &str) -> String {
-        format!("{}instance:{{{instance}}}:inbox", self.prefix)
+    pub fn instance_channel(&self, instance: &str) -> String {
+        self.instance_channels() + instance
+    }
+
+    /// What every [`instance_channel`](Self::instance_channel) begins with; the instance follows.
+    #[must_use]
+    pub fn instance_channels(&self) -> String {
+        format!("{}instance-turns:", self.prefix)
     }
 
     fn conversation(&self, id: ConversationId, what: &str) -> String {
@@ -140,11 +156,12 @@ impl Keys {
         format!("{}ticket:{hash}", self.prefix)
     }
 
-    /// A number that expires: when the allowance of questions will be whole again (ms), as `limits::question_rate` counts.
+    /// A number that expires: when the allowance of questions or tickets (`kind`) will be whole again (ms), as `limits::rate`
+    /// counts.
     #[must_use]
-    pub fn question_rate(&self, subject: &Principal) -> String {
+    pub fn rate(&self, kind: &str, subject: &Principal) -> String {
         format!(
-            "{}principal:{{{}}}:question_rate",
+            "{}principal:{{{}}}:{kind}_rate",
             self.prefix,
             Self::owner(subject)
         )

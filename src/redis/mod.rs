@@ -2,9 +2,12 @@
 //! Knows commands, scripts and deadlines; what is stored is for others to know.
 
 mod connection;
+mod driver;
 mod keys;
+mod subscription;
 mod url;
 
 pub use connection::RedisConnection;
 pub use keys::Keys;
+pub use subscription::{Heard, Subscription};
 pub use url::RedisUrlError;

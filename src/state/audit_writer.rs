@@ -1,14 +1,17 @@
-//! The task that writes the audit log: entries in, rows out, one after the other.
+//! The task that writes the audit log: entries in, rows out, those that came together in one transaction.
 //!
-//! Each entry is tried a bounded number of times. Its id is made before the first one, so that a row
-//! whose confirmation was lost on the way is not written twice.
+//! Entries that cannot be written together are tried one by one, each a bounded number of times. Its id is made before
+//! the first try, so that a row whose confirmation was lost on the way is not written twice.
 
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
 
+use deadpool_postgres::Object;
+use futures_util::future::try_join_all;
 use tokio::sync::mpsc;
+use tokio_postgres::Statement;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -25,6 +28,13 @@ const RETRY_PAUSE: Duration = Duration::from_millis(200);
 /// While the database does not take rows and there are none to write, how often to look: an instance
 /// that is taken out of service for this gets no more turns, and would never learn that all is well.
 const PROBE_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Rows of one transaction.
+const BATCH_ROWS_MAX: usize = 128;
+
+/// The pause after each transaction, in which the next one's rows gather: a commit costs more than a row. The row of a
+/// question that comes alone does not wait.
+const GATHER_PAUSE: Duration = Duration::from_millis(20);
 
 const INSERT: &str = "INSERT INTO db_chat.audit_log (\
     id, asked_at, principal, client_address, request_id, conversation_id, question, sql, \
@@ -59,14 +69,19 @@ impl AuditWriter {
     ) {
         // Finds out at once whether the tables can be made, not only when someone has asked something.
         self.probe().await;
+        let mut batch = Vec::new();
         loop {
             tokio::select! {
                 biased;
                 () = closing.cancelled(), if !entries.is_closed() => entries.close(),
-                entry = entries.recv() => match entry {
-                    Some(entry) => self.write(entry).await,
-                    None => return,
-                },
+                count = entries.recv_many(&mut batch, BATCH_ROWS_MAX) => {
+                    if count == 0 {
+                        return;
+                    }
+                    self.write_all(&mut batch).await;
+                    let gathering = tokio::time::sleep(GATHER_PAUSE);
+                    closing.run_until_cancelled(gathering).await;
+                }
                 () = tokio::time::sleep(PROBE_INTERVAL), if self.condition.is_failing() => {
                     self.probe().await;
                 }
@@ -74,12 +89,23 @@ impl AuditWriter {
         }
     }
 
-    /// Writes one entry, or loses it after the last try.
-    async fn write(&self, entry: AuditEntry) {
-        let id = Uuid::now_v7();
+    /// Writes entries together, or each by itself where that fails, and leaves none of them.
+    async fn write_all(&self, entries: &mut Vec<AuditEntry>) {
+        let rows: Vec<Row> = entries.drain(..).map(Row::new).collect();
+        if rows.len() > 1 && self.insert_all(&rows).await.is_ok() {
+            self.condition.set_failing(false);
+            return;
+        }
+        for row in &rows {
+            self.write(row).await;
+        }
+    }
+
+    /// Writes one row, or loses it after the last try.
+    async fn write(&self, row: &Row) {
         let mut pause = RETRY_PAUSE;
         for attempt in 1..=ATTEMPTS_MAX {
-            let Err(error) = self.insert(id, &entry).await else {
+            let Err(error) = self.insert_all(std::slice::from_ref(row)).await else {
                 self.condition.set_failing(false);
                 return;
             };
@@ -88,7 +114,7 @@ impl AuditWriter {
                 self.condition.lose_rows(1);
                 tracing::error!(
                     error = &error as &dyn StdError,
-                    request_id = %entry.request_id,
+                    request_id = %row.entry.request_id,
                     attempts = attempt,
                     "a row of the audit log is lost"
                 );
@@ -123,8 +149,41 @@ impl AuditWriter {
         .map(drop)
     }
 
-    async fn insert(&self, id: Uuid, entry: &AuditEntry) -> Result<(), StateError> {
+    /// Writes all of them or none.
+    async fn insert_all(&self, rows: &[Row]) -> Result<(), StateError> {
         let connection = self.database.connection().await?;
+        within_deadline(connection, async |connection| {
+            let statement = connection.prepare_cached(INSERT).await?;
+            let [row] = rows else {
+                connection.batch_execute("BEGIN").await?;
+                // Sent one behind the other, without waiting in between.
+                try_join_all(rows.iter().map(|row| row.insert(connection, &statement))).await?;
+                return connection.batch_execute("COMMIT").await;
+            };
+            row.insert(connection, &statement).await
+        })
+        .await
+    }
+}
+
+/// An entry and the id under which it is written, however often that is tried.
+struct Row {
+    id: Uuid,
+    entry: AuditEntry,
+}
+
+impl Row {
+    fn new(entry: AuditEntry) -> Self {
+        let id = Uuid::now_v7();
+        Self { id, entry }
+    }
+
+    async fn insert(
+        &self,
+        connection: &Object,
+        statement: &Statement,
+    ) -> Result<(), tokio_postgres::Error> {
+        let Self { id, entry } = self;
         let (verdict, refusal_code) = match &entry.verdict {
             None => (None, None),
             Some(AuditVerdict::Allowed) => (Some("allowed"), None),
@@ -137,39 +196,36 @@ impl AuditWriter {
             AuditOutcome::Cancelled => "cancelled",
             AuditOutcome::Failed => "failed",
         };
-        within_deadline(connection, async |connection| {
-            connection
-                .execute(
-                    INSERT,
-                    &[
-                        &id,
-                        &entry.asked_at,
-                        &entry.principal.as_deref().map(storable),
-                        &entry.client_address,
-                        &entry.request_id.as_str(),
-                        &entry.conversation_id.to_string(),
-                        &storable(&entry.question),
-                        &entry.sql.as_deref().map(storable),
-                        &verdict,
-                        &refusal_code,
-                        &entry.row_count.map(count),
-                        &entry.result_bytes.map(count),
-                        &milliseconds(entry.duration),
-                        &stages_ms(&entry.stages),
-                        &storable(&entry.provider),
-                        &storable(&entry.model),
-                        &i64::from(entry.usage.calls),
-                        &entry.usage.input_tokens.map(count),
-                        &entry.usage.cached_tokens.map(count),
-                        &entry.usage.output_tokens.map(count),
-                        &outcome,
-                        &entry.error_code.as_deref().map(storable),
-                    ],
-                )
-                .await
-        })
-        .await
-        .map(drop)
+        connection
+            .execute(
+                statement,
+                &[
+                    id,
+                    &entry.asked_at,
+                    &entry.principal.as_deref().map(storable),
+                    &entry.client_address,
+                    &entry.request_id.as_str(),
+                    &entry.conversation_id.to_string(),
+                    &storable(&entry.question),
+                    &entry.sql.as_deref().map(storable),
+                    &verdict,
+                    &refusal_code,
+                    &entry.row_count.map(count),
+                    &entry.result_bytes.map(count),
+                    &milliseconds(entry.duration),
+                    &stages_ms(&entry.stages),
+                    &storable(&entry.provider),
+                    &storable(&entry.model),
+                    &i64::from(entry.usage.calls),
+                    &entry.usage.input_tokens.map(count),
+                    &entry.usage.cached_tokens.map(count),
+                    &entry.usage.output_tokens.map(count),
+                    &outcome,
+                    &entry.error_code.as_deref().map(storable),
+                ],
+            )
+            .await
+            .map(drop)
     }
 }
 

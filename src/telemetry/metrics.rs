@@ -29,6 +29,7 @@ struct Series {
     connections: Gauge,
     outbox_bytes: Gauge,
     turns_in_flight: Gauge,
+    turn_tasks: Gauge,
     turns: Family<Outcome, Counter>,
     stage_seconds: Family<StageName, Histogram, fn() -> Histogram>,
     first_token_seconds: Histogram,
@@ -75,6 +76,7 @@ impl Metrics {
             connections: Gauge::default(),
             outbox_bytes: Gauge::default(),
             turns_in_flight: Gauge::default(),
+            turn_tasks: Gauge::default(),
             turns: Family::default(),
             stage_seconds: Family::new_with_constructor(seconds),
             first_token_seconds: seconds(),
@@ -104,6 +106,13 @@ impl Metrics {
     /// A turn was started; it counts as in flight until what is returned is dropped.
     pub fn turn_started(&self) -> Held {
         Held::new(&self.0.turns_in_flight, 1)
+    }
+
+    /// So many tasks run turns, follow them or copy their logs.
+    pub fn turn_tasks(&self, count: usize) {
+        self.0
+            .turn_tasks
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// A turn ended after `took`, in `stage`, with an error code, `answered` or `clarified`.
@@ -141,7 +150,7 @@ impl Metrics {
             .inc();
     }
 
-    /// What the model calls of an answered turn read (`input`, of which `cached`) and wrote (`output`), in tokens.
+    /// What one model call read (`input`, of which `cached`) and wrote (`output`), in tokens, whatever became of its turn.
     pub fn llm_tokens(&self, kind: &'static str, tokens: u64) {
         self.0
             .llm_tokens
@@ -196,6 +205,11 @@ impl Series {
             self.turns_in_flight.clone(),
         );
         registry.register(
+            "turn_tasks",
+            "Tasks that answer questions, carry their frames to a client or copy them for other instances",
+            self.turn_tasks.clone(),
+        );
+        registry.register(
             "turns",
             "Questions by how they ended and the last stage they reached",
             self.turns.clone(),
@@ -227,7 +241,7 @@ impl Series {
         );
         registry.register(
             "llm_tokens",
-            "Tokens of answered questions by kind; cached ones are part of the input",
+            "Tokens of all model calls by kind; cached ones are part of the input",
             self.llm_tokens.clone(),
         );
         registry.register(

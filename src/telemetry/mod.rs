@@ -54,14 +54,17 @@ pub struct Telemetry {
     spans: Option<SdkTracerProvider>,
 }
 
+/// What says the same at every start, and says it over the line with the server's address. A filter that names it wins.
+const QUIET: &str = "actix_server=warn";
+
 /// Installs the process-wide subscriber: text or JSON lines on standard error, filtered as configured, and spans to an OpenTelemetry
 /// collector where one is configured. Those are the product's own of level info, whatever the filter of the log is.
 ///
 /// # Errors
 /// The filter or the collector's address cannot be used, or a subscriber is installed already.
 pub fn install(config: &LogConfig, runtime: &Handle) -> Result<Telemetry, TelemetryError> {
-    let filter =
-        EnvFilter::try_new(&config.filter).map_err(|source| TelemetryError::Filter { source })?;
+    let filter = EnvFilter::try_new(format!("{QUIET},{}", config.filter))
+        .map_err(|source| TelemetryError::Filter { source })?;
     let lines = fmt::layer().with_writer(std::io::stderr);
     let lines = if config.json {
         lines.json().boxed()

@@ -34,6 +34,12 @@ impl Following {
         true
     }
 
+    /// Whether the turn is on this instance. What is followed elsewhere can be followed from any other instance as well.
+    #[must_use]
+    pub fn is_here(&self) -> bool {
+        self.turn.is_some()
+    }
+
     /// Leaves and will not come back: the turn stops, unless somebody else follows it.
     pub fn leave_for_good(self) {
         self.is_for_good.store(true, Ordering::Release);
@@ -121,7 +127,7 @@ pub(super) fn remote(
         if let Err(error) = outcome {
             let refused = Delivered::Refused {
                 request_id: name.request_id.clone(),
-                is_resume: true,
+                ends_following: true,
                 error,
             };
             // Fails only when the client is gone.
@@ -146,7 +152,7 @@ pub(super) fn refusal(
     let telling = async move {
         let refused = Delivered::Refused {
             request_id,
-            is_resume: true,
+            ends_following: true,
             error,
         };
         // Fails only when the client is gone.
@@ -162,6 +168,14 @@ async fn carry(turn: &LocalTurn, mut after: u64, receiver: &mpsc::Sender<Deliver
         let Ok(room) = receiver.reserve().await else {
             return;
         };
+        if let Some(error) = turn.log.refusal() {
+            room.send(Delivered::Refused {
+                request_id: turn.request_id.clone(),
+                ends_following: true,
+                error,
+            });
+            return;
+        }
         let Some(frame) = turn.log.take(after) else {
             continue;
         };

@@ -10,12 +10,13 @@ use crate::wire::errors::WireError;
 pub enum Delivered {
     /// A frame of a turn.
     Frame(TurnFrame),
-    /// A resume or a cancel that cannot be granted. Says nothing about the turn itself.
+    /// A resume or a cancel that cannot be granted, which says nothing about the turn itself; or a question that another
+    /// instance is answering already.
     Refused {
         /// Which question was named.
         request_id: RequestId,
-        /// Whether a resume is refused, which ends the following; else a cancel.
-        is_resume: bool,
+        /// Whether nothing more is delivered; a cancel that is refused ends nothing.
+        ends_following: bool,
         /// Why not.
         error: WireError,
     },

@@ -12,10 +12,9 @@ use crate::domain::principal::Principal;
 use crate::wire::errors::WireError;
 use crate::wire::questions::AcceptedQuestion;
 
-use super::TurnName;
 use super::frame::Delivery;
 use super::log::TurnLog;
-use super::shared::SharedTurn;
+use super::shared::{OwnTurn, SharedTurn};
 
 /// A turn. Shared by its runner, its followers and the registry.
 pub(super) struct LocalTurn {
@@ -27,6 +26,8 @@ pub(super) struct LocalTurn {
     pub(super) log: TurnLog,
     /// Stops the turn; also fires when the server gives up waiting for turns.
     pub(super) cancel: CancellationToken,
+    /// Whether its name is its own among all instances; until then it may turn out not to be a question at all.
+    has_name: AtomicBool,
     /// Whether it runs in its conversation, and not only waits.
     holds_conversation: AtomicBool,
     /// Why it was stopped, where somebody said so.
@@ -47,18 +48,19 @@ impl LocalTurn {
             delivery,
             log: TurnLog::new(question, delivery),
             cancel,
+            has_name: AtomicBool::new(false),
             holds_conversation: AtomicBool::new(false),
             stopped_for: OnceLock::new(),
         }
     }
 
-    /// What its client calls it.
-    pub(super) fn name(&self) -> TurnName {
-        TurnName {
-            principal: self.principal.clone(),
-            request_id: self.request_id.clone(),
-            conversation_id: Some(self.conversation_id),
-        }
+    /// Its name is its own from now on.
+    pub(super) fn take_name(&self) {
+        self.has_name.store(true, Ordering::Release);
+    }
+
+    pub(super) fn has_name(&self) -> bool {
+        self.has_name.load(Ordering::Acquire)
     }
 
     /// It runs in its conversation from now on.
@@ -75,6 +77,15 @@ impl LocalTurn {
         SharedTurn {
             conversation_id: self.conversation_id,
             id: self.id,
+        }
+    }
+
+    /// The same, with what its client calls it.
+    pub(super) fn own(&self) -> OwnTurn<'_> {
+        OwnTurn {
+            turn: self.shared(),
+            principal: &self.principal,
+            request_id: &self.request_id,
         }
     }
 

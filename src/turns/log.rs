@@ -57,6 +57,8 @@ struct State {
     alone_since: Option<Instant>,
     /// The copy of the log may have been lost.
     is_in_doubt: bool,
+    /// There is no such turn, and there are no frames.
+    refusal: Option<WireError>,
 }
 
 /// Something without a number.
@@ -81,6 +83,7 @@ impl TurnLog {
                 followers: 0,
                 alone_since: Some(Instant::now()),
                 is_in_doubt: false,
+                refusal: None,
             }),
             moved: Notify::new(),
             numbered: Notify::new(),
@@ -108,6 +111,20 @@ impl TurnLog {
         let mut state = self.state();
         state.held.push_back(Held::Failure(error));
         self.written(state, true);
+    }
+
+    /// Takes in that the turn does not come to be. Nothing was written before, and nothing is after.
+    pub(super) fn refuse(&self, error: WireError) {
+        let mut state = self.state();
+        state.refusal = Some(error);
+        state.ended_at = Some(Instant::now());
+        drop(state);
+        self.moved.notify_waiters();
+    }
+
+    /// Why there is no such turn.
+    pub(super) fn refusal(&self) -> Option<WireError> {
+        self.state().refusal.clone()
     }
 
     fn written(&self, mut state: MutexGuard<'_, State>, is_final: bool) {
@@ -153,7 +170,7 @@ impl TurnLog {
             {
                 let state = self.state();
                 let has_more = index(after) < state.frames.len() || !state.held.is_empty();
-                if has_more || state.maker.has_ended() {
+                if has_more || state.maker.has_ended() || state.refusal.is_some() {
                     return;
                 }
             }

@@ -4,6 +4,8 @@
 //! Each turn writes its frames into a log; whoever listens follows that log from a number on. A turn that nobody follows
 //! goes on for `resume_seconds` and is then stopped; its log is kept for as long after its end. Knows no socket.
 
+mod bells;
+mod first_step;
 mod follow;
 mod frame;
 mod line;
@@ -22,7 +24,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
@@ -40,11 +42,13 @@ use crate::telemetry::metrics::Metrics;
 use crate::wire::errors::WireError;
 use crate::wire::questions::AcceptedQuestion;
 
+use first_step::first_step;
 use line::Line;
 use local_turn::LocalTurn;
 use registry::{Found, Registry};
 
-/// Runs one turn to its end; what `pipeline::Pipeline::run_turn` does.
+/// Runs one turn to its end; what `pipeline::Pipeline::run_turn` does. Polled for the first time where the question was
+/// asked, on a thread that serves sockets: until its first wait it may tell something, but not work.
 pub type RunTurn = Arc<dyn Fn(Turn, EventSender) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// The turns of this process. Cheap to clone.
@@ -64,12 +68,13 @@ struct Hub {
     line: Line,
     /// What is shared with other instances; `None`: there are none.
     shared: Option<SharedTurns>,
+    /// Others are listened to until this is dropped.
+    _hearing: DropGuard,
     metrics: Metrics,
 }
 
-/// How often other instances' wishes are looked for while turns run here, and otherwise.
-const CHECK_IN_RUNNING: Duration = Duration::from_millis(40);
-const CHECK_IN_IDLE: Duration = Duration::from_secs(1);
+/// How often this instance looks whether Redis still knows it.
+const CHECK_IN: Duration = Duration::from_secs(1);
 
 /// One question as its client names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +102,7 @@ impl TurnHub {
         metrics: Metrics,
     ) -> Self {
         let resume_timeout = Duration::from_secs(limits.resume_seconds);
+        let over = CancellationToken::new();
         let hub = Arc::new(Hub {
             run_turn,
             runtime,
@@ -106,17 +112,24 @@ impl TurnHub {
             registry: Mutex::new(Registry::new(resume_timeout, limits.replay_bytes_max)),
             line: Line::default(),
             shared,
+            _hearing: over.clone().drop_guard(),
             metrics,
         });
-        if hub.shared.is_some() {
-            // Ends with the hub; shutdown has nothing to wait for.
-            TaskTracker::new().spawn_on(check_in(Arc::downgrade(&hub)), &hub.runtime);
+        if let Some(shared) = hub.shared.clone() {
+            // They end with the hub; shutdown has nothing to wait for.
+            let tasks = TaskTracker::new();
+            tasks.spawn_on(check_in(Arc::downgrade(&hub)), &hub.runtime);
+            let hearing = async move { over.run_until_cancelled(shared.hear()).await };
+            tasks.spawn_on(hearing, &hub.runtime);
         }
         Self { hub }
     }
 
-    /// Starts a turn and returns at once. `receiver` gets its frames, ending with exactly one that has an `ending`.
-    /// Turns of one conversation run one after the other, in the order of these calls.
+    /// Starts a turn and returns at once. `receiver` gets its frames, ending with exactly one that has an `ending`; or, and
+    /// then nothing else, a refusal, if another instance is answering the same question. Turns of one conversation run one after the other, in the order of these calls.
+    ///
+    /// The turn takes its first step here: what it tells before it has to wait for anything is with `receiver` on return, if that
+    /// has room. However many turns are at work, the asker of one more hears at once that it has begun.
     ///
     /// # Errors
     /// The same principal has a turn under way with this request id in this conversation.
@@ -129,14 +142,9 @@ impl TurnHub {
         let hub = &self.hub;
         let cancel = hub.abort.child_token();
         let turn = Arc::new(LocalTurn::new(&question, delivery, cancel));
-        self.registry().insert(&turn).map_err(|_| {
-            WireError::new(
-                ErrorCode::DuplicateRequestId,
-                "A question with this `request_id` is being answered. Please resume it, or give each question its own.",
-            )
-        })?;
+        self.registry().insert(&turn).map_err(|_| duplicate())?;
         let place = hub.line.enter(question.conversation_id);
-        let following = self.follow(&turn, 0, receiver);
+        let (following, pump) = follow::local(&turn, 0, receiver);
         // Below the connection that asks, where one does.
         let span = tracing::info_span!(
             "turn",
@@ -145,7 +153,14 @@ impl TurnHub {
             outcome = tracing::field::Empty,
         );
         let running = runner::run(self.clone(), turn, question, place);
-        hub.tasks.spawn_on(running.instrument(span), &hub.runtime);
+        let running = first_step(running.instrument(span), &hub.runtime);
+        let pump = first_step(pump, &hub.runtime);
+        if let Some(running) = running {
+            hub.tasks.spawn_on(running, &hub.runtime);
+        }
+        if let Some(pump) = pump {
+            hub.tasks.spawn_on(pump, &hub.runtime);
+        }
         Ok(following)
     }
 
@@ -198,7 +213,7 @@ impl TurnHub {
             if let Some(error) = error {
                 let refused = Delivered::Refused {
                     request_id: name.request_id,
-                    is_resume: false,
+                    ends_following: false,
                     error,
                 };
                 // Fails only when the client is gone.
@@ -207,6 +222,12 @@ impl TurnHub {
             drop(permit);
         };
         self.hub.tasks.spawn_on(telling, &self.hub.runtime);
+    }
+
+    /// How many tasks there are now that run turns, follow them or copy their logs for other instances.
+    #[must_use]
+    pub fn tasks_count(&self) -> usize {
+        self.hub.tasks.len()
     }
 
     fn follow(
@@ -231,6 +252,12 @@ impl TurnHub {
         following
     }
 
+    /// A turn does not come to be after all.
+    fn refused(&self, turn: &LocalTurn, error: WireError) {
+        self.registry().remove(turn);
+        turn.log.refuse(error);
+    }
+
     /// A turn has had its final frame.
     fn ended(&self, turn: &Arc<LocalTurn>) {
         self.registry().ended(turn);
@@ -244,7 +271,7 @@ impl TurnHub {
             "Redis was away: writing the logs of turns again"
         );
         for turn in turns {
-            shared.name(&turn.name(), turn.shared()).await?;
+            shared.name(turn.own()).await?;
             if turn.is_running() {
                 turn.log.doubt();
             } else {
@@ -270,13 +297,13 @@ impl TurnHub {
     }
 }
 
-/// Does what other instances ask of this one, for as long as there is a hub.
+/// Looks after what Redis knows of this instance, for as long as there is a hub.
 async fn check_in(hub: Weak<Hub>) {
     // An instance that begins has nothing to write again.
     let mut is_new = true;
     let mut is_in_doubt = false;
     loop {
-        let pause = {
+        {
             let Some(hub) = hub.upgrade().map(|hub| TurnHub { hub }) else {
                 return;
             };
@@ -284,13 +311,7 @@ async fn check_in(hub: Weak<Hub>) {
                 return;
             };
             match shared.check_in().await {
-                Ok((was_there, turns)) => {
-                    for id in turns {
-                        let turn = hub.registry().running(id);
-                        if let Some(turn) = turn {
-                            turn.stop(cancelled());
-                        }
-                    }
+                Ok(was_there) => {
                     if !was_there {
                         // Begins to count for how long Redis has had what it has.
                         let _ = shared.age().await;
@@ -303,18 +324,20 @@ async fn check_in(hub: Weak<Hub>) {
                 }
                 Err(_) => is_in_doubt = true,
             }
-            if hub.registry().has_running() {
-                CHECK_IN_RUNNING
-            } else {
-                CHECK_IN_IDLE
-            }
-        };
-        tokio::time::sleep(pause).await;
+        }
+        tokio::time::sleep(CHECK_IN).await;
     }
 }
 
 fn cancelled() -> WireError {
     WireError::new(ErrorCode::Cancelled, "The question was stopped.")
+}
+
+fn duplicate() -> WireError {
+    WireError::new(
+        ErrorCode::DuplicateRequestId,
+        "A question with this `request_id` is being answered. Please resume it, or give each question its own.",
+    )
 }
 
 fn not_found() -> WireError {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::domain::ids::{RequestId, TurnId};
+use crate::domain::ids::RequestId;
 use crate::domain::principal::Principal;
 
 use super::TurnName;
@@ -18,7 +18,6 @@ use super::local_turn::LocalTurn;
 /// The turns, by who asked and how they call it.
 pub(super) struct Registry {
     turns: HashMap<(Principal, RequestId), Vec<Arc<LocalTurn>>>,
-    running: HashMap<TurnId, Arc<LocalTurn>>,
     /// Ended ones with the bytes of their frames, those that ended first in front.
     ended: VecDeque<(Arc<LocalTurn>, usize)>,
     ended_bytes: usize,
@@ -42,7 +41,6 @@ impl Registry {
     pub(super) fn new(keep_for: Duration, bytes_max: usize) -> Self {
         Self {
             turns: HashMap::new(),
-            running: HashMap::new(),
             ended: VecDeque::new(),
             ended_bytes: 0,
             bytes_max,
@@ -68,7 +66,6 @@ impl Registry {
             .entry(key(turn))
             .or_default()
             .push(Arc::clone(turn));
-        self.running.insert(turn.id, Arc::clone(turn));
         Ok(())
     }
 
@@ -90,27 +87,21 @@ impl Registry {
         Found::One(Arc::clone(newest))
     }
 
-    /// A turn that runs.
-    pub(super) fn running(&self, id: TurnId) -> Option<Arc<LocalTurn>> {
-        self.running.get(&id).cloned()
-    }
-
-    /// Whether any turn runs.
-    pub(super) fn has_running(&self) -> bool {
-        !self.running.is_empty()
-    }
-
-    /// Every turn that runs or ended and can be resumed.
+    /// Every turn that ended and can be resumed, or runs under a name of its own.
     pub(super) fn resumable(&mut self) -> Vec<Arc<LocalTurn>> {
         self.drop_expired();
         let turns = self.turns.values().flatten();
-        turns.filter(|turn| turn.is_resumable()).cloned().collect()
+        let is_known = |turn: &&Arc<LocalTurn>| turn.has_name() || !turn.is_running();
+        turns
+            .filter(|turn| turn.is_resumable())
+            .filter(is_known)
+            .cloned()
+            .collect()
     }
 
     /// A turn has had its final frame: it stays for as long as it can be resumed.
     pub(super) fn ended(&mut self, turn: &Arc<LocalTurn>) {
-        self.running.remove(&turn.id);
-        if !turn.is_resumable() {
+        if !turn.is_resumable() || turn.log.refusal().is_some() {
             self.remove(turn);
             return;
         }
@@ -159,7 +150,8 @@ impl Registry {
         }
     }
 
-    fn remove(&mut self, turn: &Arc<LocalTurn>) {
+    /// A turn is gone, or never came to be.
+    pub(super) fn remove(&mut self, turn: &LocalTurn) {
         let key = key(turn);
         if let Some(turns) = self.turns.get_mut(&key) {
             turns.retain(|other| other.id != turn.id);

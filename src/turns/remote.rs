@@ -10,11 +10,14 @@ use crate::protocol::server_frame::{FrameHead, ServerFrame};
 use crate::wire::errors::WireError;
 
 use super::frame::{Delivered, Ending, TurnFrame};
-use super::shared::{SharedFrame, SharedTurn, SharedTurns};
+use super::shared::{FRAMES_READ_MAX, SharedFrame, SharedTurn, SharedTurns};
 use super::{TurnName, ambiguous, not_found};
 
-/// How often the log is looked at.
-const LOOK: Duration = Duration::from_millis(40);
+/// How often the log is looked at when nobody says that it has grown.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How long after a look the next one is at the earliest, so that an answer which comes word by word is not fetched so.
+const LOOKS_APART: Duration = Duration::from_millis(40);
 
 /// How often Redis is asked again while it cannot be reached.
 const RETRY: Duration = Duration::from_millis(250);
@@ -74,9 +77,11 @@ pub(super) async fn carry(
     keep_for: Duration,
     receiver: &mpsc::Sender<Delivered>,
 ) -> Result<(), WireError> {
+    let bell = shared.bell(turn.id);
     let mut away_since = None;
     let mut unowned_since: Option<Instant> = None;
     loop {
+        let next_look = Instant::now() + LOOKS_APART;
         let Ok(reading) = shared.read(turn, after).await else {
             let since = *away_since.get_or_insert_with(Instant::now);
             if since.elapsed() >= AWAY_MAX {
@@ -88,6 +93,7 @@ pub(super) async fn carry(
         };
         away_since = None;
         let is_idle = reading.frames.is_empty();
+        let may_be_more = reading.frames.len() == FRAMES_READ_MAX;
         for shared_frame in reading.frames {
             let frame = frame(name, turn, after, shared_frame);
             after = frame.seq;
@@ -110,8 +116,9 @@ pub(super) async fn carry(
                 .await;
             unowned_since = None;
         }
-        if is_idle {
-            tokio::time::sleep(LOOK).await;
+        if !may_be_more {
+            bell.rung(LOOK).await;
+            tokio::time::sleep_until(next_look).await;
         }
     }
 }

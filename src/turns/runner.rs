@@ -1,10 +1,14 @@
 //! The task of one turn: waits for its place in the conversation, runs the pipeline where its CPU work stalls no socket,
 //! writes the log, and sees to it that the log ends in exactly one final frame, whatever happens.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
+use fred::error::Error as RedisError;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tracing::Instrument;
@@ -18,6 +22,7 @@ use crate::wire::frames::is_cancelled;
 use crate::wire::questions::AcceptedQuestion;
 
 use super::TurnHub;
+use super::first_step::first_step;
 use super::line::Place;
 use super::local_turn::LocalTurn;
 use super::shared::SharedTurns;
@@ -32,11 +37,16 @@ const CANCEL_GRACE: Duration = Duration::from_secs(2);
 /// How often a turn is looked after: whether anybody still follows it, and what waits for its number.
 const BEAT: Duration = Duration::from_millis(250);
 
-/// How often a lease is renewed: three times before it runs out.
+/// How often a lease is renewed when nobody asks for anything: three times before it runs out.
 const RENEW: Duration = Duration::from_secs(1);
 
-/// How often a turn that waits for another instance's looks whether it may go.
-const LINE_LOOK: Duration = Duration::from_millis(40);
+/// How often a turn that waits for another instance's looks whether it may go, when nobody says so.
+const LINE_LOOK: Duration = Duration::from_secs(1);
+
+/// How often, and how many times, a name that is taken elsewhere is looked at again: the question that has it may have had its final
+/// frame already, and its instance gives the name back right after that.
+const CLAIM_LOOK: Duration = Duration::from_millis(50);
+const CLAIM_LOOKS_MAX: u32 = 10;
 
 /// Runs a turn to its end.
 pub(super) async fn run(
@@ -54,19 +64,17 @@ pub(super) async fn run(
     };
     if let Some(shared) = &hub.hub.shared {
         // Whoever waits on another instance goes on now; if this fails, when the lease has run out.
-        let _ = shared.leave_conversation(turn.shared()).await;
+        let _ = shared.end(turn.own()).await;
     }
     drop(place);
     hub.ended(&turn);
-    if let Some(running) = running
-        && let Err(error) = running.await
-        && error.is_panic()
-    {
-        tracing::error!(request_id = %turn.request_id, "turn panicked");
+    if let Some(running) = running {
+        // An error would be that of a turn that was given up.
+        let _ = running.await;
     }
 }
 
-/// Returns when the final frame has been written.
+/// Returns when the final frame has been written, with what is left of the turn.
 async fn answer(
     hub: &TurnHub,
     turn: &Arc<LocalTurn>,
@@ -80,9 +88,19 @@ async fn answer(
             writer.fail(why_stopped(hub, turn));
             return None;
         }
-        outcome = take_conversation(hub, turn, place) => if let Err(error) = outcome {
-            writer.fail(error);
-            return None;
+        outcome = take_conversation(hub, turn, place) => match outcome {
+            Ok(()) => {}
+            Err(NotTaken::Duplicate) => {
+                hub.refused(turn, super::duplicate());
+                return None;
+            }
+            Err(NotTaken::Away(error)) => {
+                writer.fail(WireError::from(&StoreError::Unavailable {
+                    operation: "enter",
+                    source: Box::new(error),
+                }));
+                return None;
+            }
         },
     }
     let (sender, events) = mpsc::channel(EVENTS_WAITING_MAX);
@@ -96,12 +114,40 @@ async fn answer(
         asked_at: Utc::now(),
         cancel: turn.cancel.clone(),
     };
-    let running = (hub.hub.run_turn)(asked, sender).in_current_span();
-    let running = hub.hub.tasks.spawn_on(running, &hub.hub.runtime);
-    if !write_events(hub, turn, writer, events).await {
+    let running = (hub.hub.run_turn)(asked, sender);
+    let running = outlive_panic(Arc::clone(turn), running).in_current_span();
+    // What it tells before its first wait is here by then, however long the rest waits for a thread.
+    let running = first_step(running, &hub.hub.runtime)
+        .map(|running| hub.hub.tasks.spawn_on(running, &hub.hub.runtime));
+    let is_over = write_events(hub, turn, writer, events).await;
+    if let Some(running) = &running
+        && !is_over
+    {
         running.abort();
     }
-    Some(running)
+    running
+}
+
+/// Runs a turn, which ends without a final event where it panics.
+async fn outlive_panic(turn: Arc<LocalTurn>, running: BoxFuture<'static, ()>) {
+    // Whatever it was about to change is dropped with it.
+    if AssertUnwindSafe(running).catch_unwind().await.is_err() {
+        tracing::error!(request_id = %turn.request_id, "turn panicked");
+    }
+}
+
+/// Why a turn does not run.
+enum NotTaken {
+    /// Another instance answers the same question.
+    Duplicate,
+    /// Redis cannot be asked.
+    Away(RedisError),
+}
+
+impl From<RedisError> for NotTaken {
+    fn from(error: RedisError) -> Self {
+        Self::Away(error)
+    }
 }
 
 /// Waits until the turn is the first one of its conversation: here, and then among all instances.
@@ -109,19 +155,14 @@ async fn take_conversation(
     hub: &TurnHub,
     turn: &Arc<LocalTurn>,
     place: &mut Place,
-) -> Result<(), WireError> {
+) -> Result<(), NotTaken> {
     let Some(shared) = &hub.hub.shared else {
         place.first().await;
         return Ok(());
     };
-    let away = |error| {
-        WireError::from(&StoreError::Unavailable {
-            operation: "enter",
-            source: Box::new(error),
-        })
-    };
+    claim(shared, turn).await?;
     if turn.is_resumable() {
-        publish(hub, shared, turn).await.map_err(away)?;
+        shared.name(turn.own()).await?;
         let (shared, turn) = (shared.clone(), Arc::clone(turn));
         let keep_for = hub.hub.resume_timeout;
         let replicating =
@@ -129,27 +170,24 @@ async fn take_conversation(
         hub.hub.tasks.spawn_on(replicating, &hub.hub.runtime);
     }
     place.first().await;
-    while !shared
-        .take_conversation(turn.shared())
-        .await
-        .map_err(away)?
-    {
-        tokio::time::sleep(LINE_LOOK).await;
+    let bell = shared.bell(turn.id);
+    while !shared.take_conversation(turn.shared()).await? {
+        bell.rung(LINE_LOOK).await;
     }
     turn.hold_conversation();
     Ok(())
 }
 
-/// Lets the other instances find the turn, its lease first: what has none counts as lost.
-async fn publish(
-    hub: &TurnHub,
-    shared: &SharedTurns,
-    turn: &LocalTurn,
-) -> Result<(), fred::error::Error> {
-    shared
-        .renew(turn.shared(), false, hub.hub.resume_timeout)
-        .await?;
-    shared.name(&turn.name(), turn.shared()).await
+/// Claims the turn's name among all instances. One that was answered elsewhere a moment ago is waited for.
+async fn claim(shared: &SharedTurns, turn: &LocalTurn) -> Result<(), NotTaken> {
+    for _ in 0..CLAIM_LOOKS_MAX {
+        if shared.begin(turn.own()).await? {
+            turn.take_name();
+            return Ok(());
+        }
+        tokio::time::sleep(CLAIM_LOOK).await;
+    }
+    Err(NotTaken::Duplicate)
 }
 
 /// Renews the turn's lease and does what others asked for meanwhile.
@@ -157,12 +195,16 @@ async fn renew(hub: &TurnHub, turn: &LocalTurn) -> std::convert::Infallible {
     let Some(shared) = &hub.hub.shared else {
         return std::future::pending().await;
     };
+    let bell = shared.bell(turn.id);
     let mut was_away = false;
     loop {
-        tokio::time::sleep(RENEW).await;
+        bell.rung(RENEW).await;
+        if !turn.has_name() {
+            continue;
+        }
         let life = hub.hub.resume_timeout + RENEW;
         let renewed = shared
-            .renew(turn.shared(), turn.holds_conversation(), life)
+            .renew(turn.own(), turn.holds_conversation(), life)
             .await;
         let Ok(renewed) = renewed else {
             was_away = true;
@@ -177,7 +219,7 @@ async fn renew(hub: &TurnHub, turn: &LocalTurn) -> std::convert::Infallible {
         // Redis may have forgotten the turn, or another instance may have taken its owner for gone.
         let is_in_doubt = was_away || !renewed.was_there;
         if is_in_doubt && turn.is_resumable() {
-            was_away = shared.name(&turn.name(), turn.shared()).await.is_err();
+            was_away = shared.name(turn.own()).await.is_err();
             turn.log.doubt();
         }
     }

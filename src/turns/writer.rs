@@ -1,8 +1,7 @@
-//! Writes the log of a turn for its runner, and counts on the way what `/metrics` tells: outcomes, stages, times, tokens.
+//! Writes the log of a turn for its runner, and counts on the way what `/metrics` tells: outcomes, stages, times.
 
 use std::time::Instant;
 
-use crate::domain::usage::TokenUsage;
 use crate::pipeline::event::{Answer, Stage, TurnEvent};
 use crate::telemetry::metrics::{Held, Metrics};
 use crate::wire::errors::{WireError, shortfall_code};
@@ -42,10 +41,7 @@ impl<'a> TurnWriter<'a> {
         match &event {
             TurnEvent::Stage(stage) => self.enter(*stage),
             TurnEvent::Token(_) => self.speak(),
-            TurnEvent::Answered(answer) => {
-                self.count_tokens(&answer.usage.tokens);
-                self.end(outcome(answer));
-            }
+            TurnEvent::Answered(answer) => self.end(outcome(answer)),
             TurnEvent::Failed(error) => self.end(WireError::from(error).code.as_str()),
             TurnEvent::Sql(_) | TurnEvent::ProseEnd(_) => {}
         }
@@ -70,19 +66,6 @@ impl<'a> TurnWriter<'a> {
         if !self.has_spoken {
             self.has_spoken = true;
             self.metrics.first_token(self.accepted_at.elapsed());
-        }
-    }
-
-    /// A counter that no provider reported is not zero, but there is nothing to add.
-    fn count_tokens(&self, usage: &TokenUsage) {
-        for (kind, tokens) in [
-            ("input", usage.input_tokens),
-            ("cached", usage.cached_tokens),
-            ("output", usage.output_tokens),
-        ] {
-            if let Some(tokens) = tokens {
-                self.metrics.llm_tokens(kind, tokens);
-            }
         }
     }
 

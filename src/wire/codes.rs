@@ -43,6 +43,7 @@ pub const fn is_retryable(code: ErrorCode) -> bool {
         | ErrorCode::AuthenticationRequired
         | ErrorCode::InvalidCredentials
         | ErrorCode::TokenExpired
+        | ErrorCode::TenantMissing
         | ErrorCode::LoginRequired
         | ErrorCode::HostNotAllowed
         | ErrorCode::ConversationNotFound
@@ -86,7 +87,7 @@ pub const fn http_status(code: ErrorCode) -> u16 {
         | ErrorCode::InvalidCredentials
         | ErrorCode::TokenExpired
         | ErrorCode::LoginRequired => 401,
-        ErrorCode::OriginNotAllowed => 403,
+        ErrorCode::OriginNotAllowed | ErrorCode::TenantMissing => 403,
         ErrorCode::NotFound
         | ErrorCode::ConversationNotFound
         | ErrorCode::RequestNotFound

@@ -110,6 +110,10 @@ impl From<&TurnError> for WireError {
             TurnError::Cancelled => Self::new(ErrorCode::Cancelled, "The question was stopped."),
             TurnError::Llm { source, purpose: _ } => source.into(),
             TurnError::BudgetSpent { budget } => (*budget).into(),
+            TurnError::NoTenant { source: _ } => Self::new(
+                ErrorCode::TenantMissing,
+                "Nobody said whose rows are asked for, so nothing was read. Please tell the operator.",
+            ),
             TurnError::Database { source } => source.into(),
             TurnError::Store { source } => source.into(),
             TurnError::Rate { source } => source.into(),

@@ -7,7 +7,7 @@ use db_chat::guard::policy::Policy;
 use db_chat::postgres::QueryError;
 use db_chat::postgres::catalog::{self, CatalogCache};
 
-use crate::support::postgres::{TestDatabase, pool};
+use crate::support::postgres::{TestDatabase, pool, server_alone};
 
 const SHOP: &str = r#"
     CREATE SCHEMA "Odd Schema";
@@ -183,7 +183,7 @@ async fn names_that_shadow_builtins_are_seen_and_extensions_kept_apart() {
 
 #[tokio::test]
 async fn a_role_without_any_rights_reads_the_structure() {
-    let database = TestDatabase::create(SHOP).await;
+    let database = TestDatabase::create_in(server_alone().await, SHOP).await;
     let admin = database.admin().await;
     let create =
         "CREATE ROLE nobody_much LOGIN PASSWORD 'x'; REVOKE ALL ON SCHEMA public FROM PUBLIC";

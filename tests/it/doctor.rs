@@ -138,7 +138,10 @@ async fn a_database_that_is_away_is_reported() {
     let config = config("postgresql://x@127.0.0.1:1/y?sslmode=disable", POLICY);
     let (code, report) = doctor(&config).await;
     assert_eq!(code, ExitCode::from(1));
-    assert_eq!(report["parts"][0]["reachable"], false, "{report:#}");
+    let part = &report["parts"][0];
+    assert_eq!(part["reachable"], false, "{report:#}");
+    let fault = part["fault"].as_str().expect("advice");
+    assert!(fault.starts_with("nothing listens"), "{fault}");
     assert_eq!(report["parts"][1]["reachable"], true);
 }
 
@@ -154,6 +157,34 @@ async fn a_store_that_is_away_is_reported() {
     assert_eq!(code, ExitCode::from(1));
     assert_eq!(report["parts"][2]["detail"], "redis");
     assert_eq!(report["parts"][2]["reachable"], false, "{report:#}");
+}
+
+#[tokio::test]
+async fn what_of_the_url_is_wrong_is_named() {
+    let database = TestDatabase::create(SCHEMA).await;
+    let good = granted(&database, "reader_of_advice", POLICY).await;
+    let (name, _) = good
+        .rsplit_once('/')
+        .and_then(|(_, rest)| rest.split_once('?'))
+        .expect("a name and options");
+    for (url, expected) in [
+        (good.replace(":p@", ":wrong@"), "the password"),
+        (
+            good.replace(name, "missing"),
+            "has no database of that name",
+        ),
+        (
+            good.replace("127.0.0.1", "missing.invalid"),
+            "cannot be found",
+        ),
+    ] {
+        assert_ne!(url, good);
+        let (_, report) = doctor(&config(&url, POLICY)).await;
+        let part = &report["parts"][0];
+        let fault = part["fault"].as_str().expect("advice");
+        assert!(fault.contains(expected), "{url}: {part}");
+        assert!(!part.to_string().contains("wrong@"), "{part}");
+    }
 }
 
 async fn built(url: &str, bind: &str, allow_unsafe_role: bool) -> Result<Application, BuildError> {

@@ -37,6 +37,7 @@ async fn evaluate(lines: &str, percent_min: u8) -> (ExitCode, String) {
 
 fn args(file: PathBuf, percent_min: u8) -> EvalArgs {
     EvalArgs {
+        tenant: None,
         file,
         json: true,
         parallel: 2,

@@ -6,10 +6,11 @@ use db_chat::config::Limits;
 use db_chat::guard::policy::Policy;
 use db_chat::postgres::grants::ReaderRole;
 use db_chat::postgres::read_only::{self, ExecutionLimits};
+use db_chat::postgres::row_scope::RowScope;
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
-use super::support::postgres::{TestDatabase, checked, pool};
+use super::support::postgres::{TestDatabase, checked, pool, server_alone};
 use super::support::roles::{config, connect_as, granted, printed};
 
 pub(crate) const POLICY: &str =
@@ -126,9 +127,15 @@ async fn db_chat_itself_works_as_the_role() {
         "SELECT p.name, count(*) FROM people p JOIN orders o ON o.person = p.id GROUP BY p.name",
     ] {
         let sql = checked(sql, &snapshot);
-        let result = read_only::run(&pool, &sql, &limits, &CancellationToken::new())
-            .await
-            .expect("rows");
+        let result = read_only::run(
+            &pool,
+            &sql,
+            &RowScope::Everybody,
+            &limits,
+            &CancellationToken::new(),
+        )
+        .await
+        .expect("rows");
         assert_eq!(result.rows.len(), 2);
     }
     // The same connection again: resetting it needs no right that was taken away.
@@ -191,7 +198,7 @@ async fn other_roles_keep_what_public_loses() {
 
 #[tokio::test]
 async fn drop_leaves_nothing_of_the_role() {
-    let database = TestDatabase::create(SCHEMA).await;
+    let database = TestDatabase::create_in(server_alone().await, SCHEMA).await;
     let admin = database.admin().await;
     let builtins = "SELECT count(*) FROM pg_proc p WHERE p.oid < 16384 AND NOT EXISTS (SELECT FROM pg_init_privs i
         WHERE i.classoid = 'pg_proc'::regclass AND i.objoid = p.oid) AND NOT EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a

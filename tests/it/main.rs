@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod audit;
+mod autobahn;
 mod catalog;
 mod conversations;
 mod demo_database;
@@ -33,5 +34,6 @@ mod shutdown;
 mod socket;
 mod sse;
 mod support;
+mod tenants;
 mod tls;
 mod turns;

@@ -66,6 +66,7 @@ fn the_page_lists_every_close_code() {
         CloseCode::InvalidPayload,
         CloseCode::PolicyViolation,
         CloseCode::TooBig,
+        CloseCode::CredentialExpired,
     ] {
         let row = format!("| {} |", code.as_u16());
         assert!(page.contains(&row), "missing: {row}");

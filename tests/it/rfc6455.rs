@@ -1,5 +1,7 @@
-//! The WebSocket protocol byte by byte: the cases of the Autobahn test suite (classes 1 to 7 and 9) as far as they apply to a
-//! server that speaks JSON in text.
+//! The WebSocket protocol byte by byte: what the Autobahn test suite, whose cases are in `autobahn`, does not ask, or not in every
+//! variant.
+
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -53,7 +55,6 @@ async fn check_answered(socket: &mut RawSocket, bytes: &[u8]) {
 /// Each of these is answered with a close frame of its code and the end of the connection, and nothing else.
 async fn check_closes(cases: Vec<(String, Vec<u8>, u16)>) {
     let server = TestServer::start(echoing()).await;
-    // All at once: the end comes only when the server has waited a moment for the client's own.
     join_all(cases.into_iter().map(async |(what, bytes, code)| {
         let mut socket = RawSocket::open(server.address).await;
         assert_eq!(socket.json().await["stage"], "connected");
@@ -361,6 +362,26 @@ async fn a_close_is_answered_and_what_comes_after_it_is_not_heard() {
             .collect(),
     )
     .await;
+}
+
+/// RFC 6455, section 7.1.1: a client waits for the server to end TCP.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_ends_the_connection_by_itself_and_at_once() {
+    let server = TestServer::start(echoing()).await;
+    let began = Instant::now();
+    for number in 0..20 {
+        let mut socket = RawSocket::open(server.address).await;
+        assert_eq!(socket.json().await["stage"], "connected");
+        let ending = match number % 2 {
+            0 => close(1000, b""),
+            _ => frame(BINARY, b""),
+        };
+        socket.bytes(&ending).await;
+        assert!(socket.close_code().await.is_some());
+        socket.ends().await;
+    }
+    // One by one they would take more than a second each if it waited for the client, as the HTTP server below does.
+    assert!(began.elapsed() < Duration::from_secs(10), "{began:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

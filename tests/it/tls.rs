@@ -7,6 +7,7 @@ use db_chat::app::private_postgres::PrivatePostgres;
 use db_chat::guard::policy::Policy;
 use db_chat::postgres::catalog;
 use db_chat::postgres::read_only::{self, ExecutionLimits};
+use db_chat::postgres::row_scope::RowScope;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 use tokio_postgres::Client;
@@ -81,7 +82,14 @@ async fn is_encrypted(server: &PrivatePostgres, admin: &Client, parameters: &str
     let snapshot = policy.apply(catalog::read(admin).await.expect("a catalog"));
     let sql = checked("SELECT ssl FROM public.tls", &snapshot);
     let limits = ExecutionLimits::from(&db_chat::config::Limits::default());
-    let result = read_only::run(&pool, &sql, &limits, &CancellationToken::new()).await;
+    let result = read_only::run(
+        &pool,
+        &sql,
+        &RowScope::Everybody,
+        &limits,
+        &CancellationToken::new(),
+    )
+    .await;
     pool.close().await;
     result
         .ok()

@@ -61,8 +61,10 @@ impl Sides {
         let mut databases = Vec::new();
         let mut pools = Vec::new();
         let twin = format!("{FIXTURE}; {OTHER_SECRETS}");
+        // What lasts is looked for in the whole server, which is therefore this test's own.
+        let server = postgres::server_alone().await;
         for fixture in [FIXTURE, FIXTURE, &twin] {
-            let database = TestDatabase::create(fixture).await;
+            let database = TestDatabase::create_in(server, fixture).await;
             pools.push(pool(&granted(&database, role, ALLOWED_TABLES).await, 1));
             databases.push(database);
         }

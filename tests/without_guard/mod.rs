@@ -22,6 +22,7 @@ use db_chat::guard::CheckedSql;
 use db_chat::postgres::QueryError;
 use db_chat::postgres::pool::DatabasePool;
 use db_chat::postgres::read_only::{self, ExecutionLimits};
+use db_chat::postgres::row_scope::RowScope;
 use tokio_util::sync::CancellationToken;
 
 /// The time that is enough for every statement that means to end.
@@ -43,5 +44,12 @@ async fn run(
     limits: &ExecutionLimits,
 ) -> Result<ResultSet, QueryError> {
     let sql = CheckedSql::unchecked(sql);
-    read_only::run(pool, &sql, limits, &CancellationToken::new()).await
+    read_only::run(
+        pool,
+        &sql,
+        &RowScope::Everybody,
+        limits,
+        &CancellationToken::new(),
+    )
+    .await
 }

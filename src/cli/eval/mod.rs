@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use super::{ask, demo, snapshot};
 use crate::app::{Services, shutdown};
 use crate::config::Config;
+use crate::domain::caller::Caller;
 use crate::domain::result::ResultSet;
 use crate::domain::sql::DraftSql;
 use crate::pipeline::check::SqlChecker;
@@ -27,6 +28,7 @@ use crate::pipeline::event::{Answer, TurnEvent};
 use crate::postgres::catalog::CatalogCache;
 use crate::postgres::pool::DatabasePool;
 use crate::postgres::read_only::{self, ExecutionLimits};
+use crate::postgres::row_scope::RowScope;
 use crate::wire::errors::{WireError, chain};
 
 use self::comparison::is_equal;
@@ -65,6 +67,9 @@ pub struct EvalArgs {
     /// Print one JSON document with every question
     #[arg(long)]
     pub json: bool,
+    /// Whose rows are asked, where DB_CHAT_TENANT_SETTING keeps tenants apart
+    #[arg(long, value_name = "TENANT")]
+    pub tenant: Option<String>,
     /// Questions under way at once
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub parallel: u16,
@@ -105,13 +110,18 @@ async fn evaluate(
     mut output: impl Write,
 ) -> anyhow::Result<ExitCode> {
     let (pool, catalog) = snapshot::connect(config)?;
+    let caller = ask::caller(args.tenant.as_deref(), config)?;
+    let setting = config.auth.tenants.as_ref().map(|tenants| &tenants.setting);
+    let scope = RowScope::of(setting, &caller.principal)?;
     let evaluation = Evaluation {
         config,
+        caller,
         services: Services::connect(config).await?,
         gold: GoldRunner {
             pool,
             catalog,
             checker: SqlChecker::default(),
+            scope,
             limits: ExecutionLimits::from(&config.limits),
         },
         cancel,
@@ -151,6 +161,7 @@ async fn evaluate(
 /// What every question needs.
 struct Evaluation<'a> {
     config: &'a Config,
+    caller: Caller,
     services: Services,
     gold: GoldRunner,
     cancel: &'a CancellationToken,
@@ -176,7 +187,7 @@ impl Evaluation<'_> {
     }
 
     async fn ask(&self, question: &str) -> anyhow::Result<Answer> {
-        let accepted = ask::accept(question, self.config)?;
+        let accepted = ask::accept(question, &self.caller, self.config)?;
         let turn = ask::turn(accepted, self.cancel.child_token());
         let (sender, mut events) = mpsc::channel(EVENTS_WAITING_MAX);
         let read_last = async {
@@ -228,6 +239,7 @@ struct GoldRunner {
     pool: DatabasePool,
     catalog: CatalogCache,
     checker: SqlChecker,
+    scope: RowScope,
     limits: ExecutionLimits,
 }
 
@@ -245,7 +257,8 @@ impl GoldRunner {
                 .check(DraftSql::new(sql.as_str()), snapshot)
                 .await
                 .map_err(|rejection| anyhow::anyhow!("the guard refuses it: {rejection}"))?;
-            let result = read_only::run(&self.pool, &checked, &self.limits, cancel).await?;
+            let result =
+                read_only::run(&self.pool, &checked, &self.scope, &self.limits, cancel).await?;
             if result.truncation.is_some() {
                 anyhow::bail!(
                     "its result is cut: raise DB_CHAT_ROWS_MAX, DB_CHAT_RESULT_BYTES_MAX or DB_CHAT_CELL_BYTES_MAX, or ask for less"

@@ -65,6 +65,7 @@ mod tests {
             foreign_keys: Vec::new(),
         };
         Catalog {
+            row_security: Default::default(),
             database: "shop".to_owned(),
             server_version_num: 150_000,
             fingerprint: String::new(),

@@ -12,7 +12,7 @@ use std::fmt;
 use pattern::{Name, split};
 
 use crate::domain::schema::{
-    Catalog, Column, Extension, ForeignKey, NamedType, Relation, Snapshot,
+    Catalog, Column, Extension, ForeignKey, NamedType, Relation, RowSecurity, Snapshot,
 };
 
 /// What `ALLOWED_TABLES` is when nobody sets it.
@@ -77,6 +77,8 @@ pub struct Policy {
     taken_away: Vec<TablePattern>,
     hidden: Vec<ColumnPattern>,
     extensions: BTreeSet<String>,
+    /// The row-level security that a relation must have to be seen; `None` where no tenants are kept apart.
+    row_security: Option<RowSecurity>,
 }
 
 /// A pattern that cannot be understood.
@@ -118,6 +120,7 @@ impl Policy {
             taken_away: Vec::new(),
             hidden: Vec::new(),
             extensions: BTreeSet::new(),
+            row_security: None,
         };
         for text in split(allowed_models, ',') {
             policy.add_model_pattern(&text)?;
@@ -157,16 +160,40 @@ impl Policy {
         Ok(self)
     }
 
+    /// The same policy for a database that holds the rows of many tenants: what has not that much row-level security is hidden,
+    /// since it would show everybody the rows of all.
+    #[must_use]
+    pub fn with_tenants(mut self, least: Option<RowSecurity>) -> Self {
+        self.row_security = least;
+        self
+    }
+
+    /// The relations that are hidden only because of row-level security, as `schema.name`. For the operator.
+    #[must_use]
+    pub fn without_row_security(&self, catalog: &Catalog) -> Vec<String> {
+        catalog
+            .relations
+            .iter()
+            .filter(|r| self.allows(&r.schema, &r.name) && !self.keeps_apart(catalog, r))
+            .map(|relation| format!("{}.{}", relation.schema, relation.name))
+            .collect()
+    }
+
+    fn keeps_apart(&self, catalog: &Catalog, relation: &Relation) -> bool {
+        let name = (relation.schema.clone(), relation.name.clone());
+        self.row_security
+            .is_none_or(|least| catalog.row_security.get(&name) >= Some(&least))
+    }
+
     /// What this policy lets be seen of `catalog`. Whatever is left out leaves no trace: keys that point at it and types
     /// that only it uses go too, and a hidden column keeps nothing but its name and type.
     #[must_use]
-    pub fn apply(&self, catalog: Catalog) -> Snapshot {
+    pub fn apply(&self, mut catalog: Catalog) -> Snapshot {
         let all_count = catalog.relations.len();
-        let mut relations: Vec<Relation> = catalog
-            .relations
-            .into_iter()
-            .filter(|relation| self.allows(&relation.schema, &relation.name))
-            .collect();
+        let mut relations = std::mem::take(&mut catalog.relations);
+        relations.retain(|relation| {
+            self.allows(&relation.schema, &relation.name) && self.keeps_apart(&catalog, relation)
+        });
         for relation in &mut relations {
             for column in &mut relation.columns {
                 column.hidden = self.hides(&relation.schema, &relation.name, &column.name);

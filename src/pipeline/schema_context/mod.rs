@@ -54,27 +54,34 @@ pub fn schema_context(
     earlier: &[&str],
     tokens_max: usize,
 ) -> SchemaContext {
+    match whole_schema(snapshot, tokens_max) {
+        Some(text) => SchemaContext {
+            text,
+            is_whole: true,
+        },
+        None => SchemaContext {
+            text: part_of_schema(snapshot, question, earlier, tokens_max),
+            is_whole: false,
+        },
+    }
+}
+
+/// The text where the question makes no difference; `None`: not even the shortest one fits.
+pub(super) fn whole_schema(snapshot: &Snapshot, tokens_max: usize) -> Option<String> {
     let relations: Vec<&Relation> = snapshot
         .relations
         .iter()
         .filter(|relation| !is_redundant(snapshot, relation))
         .collect();
-    for detail in [Detail::Full, Detail::Commented, Detail::Compact] {
-        let text: String = relations
-            .iter()
-            .map(|relation| layout::relation_text(relation, detail, |_, _| true))
-            .collect();
-        if estimated_tokens(&text) <= tokens_max {
-            return SchemaContext {
-                text,
-                is_whole: true,
-            };
-        }
-    }
-    SchemaContext {
-        text: chosen(snapshot, question, earlier, tokens_max),
-        is_whole: false,
-    }
+    let text = |detail| {
+        let texts = relations.iter();
+        let texts = texts.map(|relation| layout::relation_text(relation, detail, |_, _| true));
+        texts.collect::<String>()
+    };
+    [Detail::Full, Detail::Commented, Detail::Compact]
+        .into_iter()
+        .map(text)
+        .find(|text| estimated_tokens(text) <= tokens_max)
 }
 
 /// A partition says nothing that its parent does not: it has the parent's columns, and its rows are the parent's.
@@ -91,8 +98,13 @@ fn is_redundant(snapshot: &Snapshot, relation: &Relation) -> bool {
         })
 }
 
-/// The best columns that fit, relation by relation in the schema's order.
-fn chosen(snapshot: &Snapshot, question: &str, earlier: &[&str], tokens_max: usize) -> String {
+/// The best columns that fit, relation by relation in the schema's order: the text where the whole schema does not fit.
+pub(super) fn part_of_schema(
+    snapshot: &Snapshot,
+    question: &str,
+    earlier: &[&str],
+    tokens_max: usize,
+) -> String {
     let relevance = Relevance::of(snapshot, question, earlier);
     let mut candidates: Vec<(f64, usize, usize)> = Vec::new();
     for (at, relation) in snapshot.relations.iter().enumerate() {

@@ -41,6 +41,8 @@ struct State {
     snapshot: Option<(Arc<Snapshot>, Instant)>,
     /// Whether that has been called into question since.
     is_doubted: bool,
+    /// What the snapshot lacks only because tenants are kept apart, for the operator.
+    without_row_security: Vec<String>,
     /// How often the database was asked.
     attempts: u64,
     /// Why the last attempt failed, if it did.
@@ -113,6 +115,12 @@ impl CatalogCache {
         }
     }
 
+    /// What the last snapshot lacks only because tenants are kept apart and row-level security does not, as `schema.name`.
+    #[must_use]
+    pub fn without_row_security(&self) -> Vec<String> {
+        self.state().without_row_security.clone()
+    }
+
     /// Has the next caller ask the database, however fresh the last answer is: something has shown that it is not true any more.
     pub fn doubt(&self) {
         self.state().is_doubted = true;
@@ -139,6 +147,14 @@ impl CatalogCache {
                  a column is hidden by !schema.table.column"
             );
         }
+        let unguarded = self.shared.policy.without_row_security(&catalog);
+        if !unguarded.is_empty() {
+            tracing::warn!(
+                relations = unguarded.join(", "),
+                "hidden, because row-level security does not keep their tenants apart for this role; `db-chat doctor` says more"
+            );
+        }
+        self.state().without_row_security = unguarded;
         let snapshot = self.shared.policy.apply(catalog);
         tracing::info!(
             relations_count = snapshot.relations.len(),

@@ -11,7 +11,7 @@ mod cache;
 mod choices;
 mod queries;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::Utc;
 use tokio_postgres::{Client, Row};
@@ -21,7 +21,7 @@ pub use cache::CatalogCache;
 use super::error::QueryError;
 use crate::domain::schema::{
     Catalog, Column, Extension, ForeignKey, ForeignNames, NamedType, NamedTypeKind, Relation,
-    RelationKind,
+    RelationKind, RowSecurity,
 };
 
 /// Reads everything in one snapshot of the database, in the same number of queries however many relations there are.
@@ -62,6 +62,7 @@ struct RawCatalog {
     fingerprint: String,
     database: Row,
     relations: Vec<Row>,
+    row_security: Vec<Row>,
     columns: Vec<Row>,
     keys: Vec<Row>,
     foreign_keys: Vec<Row>,
@@ -86,7 +87,8 @@ impl RawCatalog {
             ask(queries::KEYS),
             ask(queries::FOREIGN_KEYS),
         )?;
-        let (checks, types, functions, operators, type_names, casts, extensions) = tokio::try_join!(
+        let (row_security, checks, types, functions, operators, type_names, casts, extensions) = tokio::try_join!(
+            ask(queries::ROW_SECURITY),
             ask(queries::CHECKS),
             ask(queries::TYPES),
             ask(queries::FUNCTION_NAMES),
@@ -99,6 +101,7 @@ impl RawCatalog {
             fingerprint: fingerprint.try_get(0)?,
             database,
             relations,
+            row_security,
             columns,
             keys,
             foreign_keys,
@@ -163,6 +166,7 @@ impl RawCatalog {
             fingerprint: self.fingerprint,
             read_at: Utc::now(),
             relations,
+            row_security: read_row_security(&self.row_security)?,
             types: types.named,
             foreign_names: ForeignNames {
                 functions: read_names(&self.functions)?,
@@ -185,6 +189,21 @@ fn relation_kind(relkind: &str, is_partition: bool) -> RelationKind {
         "f" => RelationKind::ForeignTable,
         _ => RelationKind::Table,
     }
+}
+
+fn read_row_security(
+    rows: &[Row],
+) -> Result<BTreeMap<(String, String), RowSecurity>, tokio_postgres::Error> {
+    let mut found = BTreeMap::new();
+    for row in rows {
+        let row_security = if row.try_get(2)? {
+            RowSecurity::Active
+        } else {
+            RowSecurity::Enabled
+        };
+        found.insert((row.try_get(0)?, row.try_get(1)?), row_security);
+    }
+    Ok(found)
 }
 
 fn read_names(rows: &[Row]) -> Result<BTreeSet<String>, tokio_postgres::Error> {

@@ -31,6 +31,17 @@ macro_rules! no_member {
     };
 }
 
+/// Whether a view looks with its reader's rights (PostgreSQL 15); before, no view does.
+macro_rules! security_invoker {
+    ($class:literal) => {
+        concat!(
+            "EXISTS (SELECT FROM unnest(",
+            $class,
+            ".reloptions) o WHERE lower(o) IN ('security_invoker=true', 'security_invoker=on', 'security_invoker=1', 'security_invoker=yes'))"
+        )
+    };
+}
+
 /// One text that differs whenever a catalog read now would differ from one read before.
 ///
 /// `pg_attribute`, `pg_constraint` and the like are compared by the transaction that wrote each row, which only DDL
@@ -40,15 +51,22 @@ pub(super) const FINGERPRINT: &str = concat!(
      WITH lasting AS MATERIALIZED (SELECT oid, nspname FROM pg_namespace WHERE ",
     lasting_schema!("nspname"),
     "), classes AS MATERIALIZED (
-       SELECT c.oid, c.relname, c.relnamespace, c.relkind, c.relispartition
+       SELECT c.oid, c.relname, c.relnamespace, c.relkind, c.relispartition, c.relrowsecurity,
+              c.relkind = 'v' AND ",
+    security_invoker!("c"),
+    " AS is_invoker
          FROM pg_class c JOIN lasting n ON n.oid = c.relnamespace
         WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')),
      parts(part, number, hash) AS (
        SELECT 'namespace', count(*), sum(hashtextextended(concat_ws(',', oid, nspname), 0)) FROM lasting
        UNION ALL
        SELECT 'class', count(*),
-              sum(hashtextextended(concat_ws(',', oid, relnamespace, relkind, relispartition, relname), 0))
+              sum(hashtextextended(concat_ws(',', oid, relnamespace, relkind, relispartition, relrowsecurity,
+                                             row_security_active(oid), is_invoker, relname), 0))
          FROM classes
+       UNION ALL
+       SELECT 'rule', count(*), sum(hashtextextended(concat_ws(',', w.oid, w.xmin), 0))
+         FROM pg_rewrite w WHERE w.ev_class >= 16384
        UNION ALL
        SELECT 'attribute', count(*), sum(hashtextextended(concat_ws(',', a.attrelid, a.attnum, a.xmin), 0))
          FROM pg_attribute a JOIN classes c ON c.oid = a.attrelid WHERE a.attrelid >= 16384 AND a.attnum > 0
@@ -112,6 +130,37 @@ pub(super) const RELATIONS: &str = concat!(
     " AND ",
     no_member!("pg_class", "c.oid"),
     " ORDER BY n.nspname COLLATE \"C\", c.relname COLLATE \"C\""
+);
+
+/// `schema`, `name`, `is active`: the relations with row-level security, and whether it holds for the role that asks. A view has it when
+/// every view on its way to the tables looks with its reader's rights and every table has it.
+pub(super) const ROW_SECURITY: &str = concat!(
+    "WITH RECURSIVE direct(view, relation) AS MATERIALIZED (
+       SELECT DISTINCT w.ev_class, d.refobjid
+         FROM pg_rewrite w
+         JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid
+              AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> w.ev_class
+        WHERE w.ev_class >= 16384),
+     deep(view, relation) AS (
+       SELECT view, relation FROM direct
+       UNION
+       SELECT deep.view, direct.relation FROM deep JOIN direct ON direct.view = deep.relation),
+     single AS MATERIALIZED (
+       SELECT c.oid, c.relname, c.relnamespace, c.relkind,
+              CASE WHEN c.relkind IN ('r', 'p') THEN c.relrowsecurity
+                   ELSE c.relkind = 'v' AND ",
+    security_invoker!("c"),
+    " END AS is_enabled,
+              CASE WHEN c.relkind IN ('r', 'p') THEN row_security_active(c.oid) ELSE c.relkind = 'v' END AS is_active
+         FROM pg_class c)
+     SELECT n.nspname::text, s.relname::text,
+            s.is_active AND NOT EXISTS (
+              SELECT FROM deep JOIN single below ON below.oid = deep.relation WHERE deep.view = s.oid AND NOT below.is_active)
+       FROM single s JOIN pg_namespace n ON n.oid = s.relnamespace
+      WHERE s.oid >= 16384 AND s.relkind IN ('r', 'p', 'v') AND s.is_enabled AND ",
+    user_schema!("n.nspname"),
+    " AND NOT EXISTS (
+              SELECT FROM deep JOIN single below ON below.oid = deep.relation WHERE deep.view = s.oid AND NOT below.is_enabled)"
 );
 
 /// `relation oid`, `attnum`, `name`, `format_type`, `type schema`, `typname`, `type oid`, `element type oid` (0: no array), `not null`, `comment`.

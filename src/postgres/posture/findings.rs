@@ -42,6 +42,8 @@ pub enum FindingKind {
     Read,
     /// A view shows a hidden column of a table that the policy shows.
     ViewOfHidden,
+    /// Relations are hidden because tenants are kept apart and row-level security does not do so there.
+    RowSecurity,
     /// A view shows tables that the policy does not show, which may be what it is for.
     View,
     /// Can call builtins that wait, lock, signal or tell about the server.
@@ -66,6 +68,7 @@ impl FindingKind {
             Self::WritingBuiltin => "writing_builtin",
             Self::Read => "read_beyond_policy",
             Self::ViewOfHidden => "view_of_hidden_column",
+            Self::RowSecurity => "no_row_security",
             Self::View => "view_beyond_policy",
             Self::Builtin => "builtin",
             Self::Defaults => "defaults",
@@ -75,7 +78,10 @@ impl FindingKind {
     /// Whether it breaks the promise that nothing leaks and nothing is written; the others are advice.
     #[must_use]
     pub fn is_unsafe(self) -> bool {
-        !matches!(self, Self::View | Self::Builtin | Self::Defaults)
+        !matches!(
+            self,
+            Self::RowSecurity | Self::View | Self::Builtin | Self::Defaults
+        )
     }
 
     /// Builtins are many and are told of together.
@@ -117,6 +123,23 @@ impl Posture {
         findings.retain(|finding| finding.kind.lets_write());
         findings.sort_by_key(|finding| finding.kind);
         findings
+    }
+
+    /// What [`Snapshot`] lacks because the setting that tells tenants apart does nothing there; `None` where nothing is lacking.
+    #[must_use]
+    pub fn row_security_finding(&self, relations: &[String], setting: &str) -> Option<Finding> {
+        let role = identifier(&self.role);
+        (!relations.is_empty()).then(|| Finding {
+            kind: FindingKind::RowSecurity,
+            message: format!(
+                "hidden, because row-level security for {role} does not keep tenants apart there: {}. A table needs ENABLE ROW LEVEL SECURITY and a policy \
+                 that compares with nullif(current_setting('{setting}', true), ''), one that all tenants share a policy USING (true); a view needs \
+                 security_invoker = true (PostgreSQL 15) and such tables; see docs/LOGIN.md",
+                relations.join(", ")
+            ),
+            // Switching it on takes the rows from every other role that has no policy: for whoever knows the application.
+            fixes: Vec::new(),
+        })
     }
 
     fn role_findings(&self) -> Vec<Finding> {
@@ -328,7 +351,8 @@ impl Posture {
     }
 
     fn defaults_finding(&self) -> Option<Finding> {
-        if self.is_read_only_by_default && self.has_statement_timeout {
+        // Nobody should make the server's own superuser read-only because db-chat was tried with it.
+        if self.is_superuser || self.is_read_only_by_default && self.has_statement_timeout {
             return None;
         }
         let role = identifier(&self.role);

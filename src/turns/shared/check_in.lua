@@ -1,7 +1,4 @@
--- Takes what other instances ask of this one. KEYS: its mark, its inbox; ARGV[1] the mark's life in ms.
--- Returns whether the mark was still there, and the turns to be stopped.
+-- Whether Redis still knows an instance; from now on it does. KEYS[1] the instance's mark; ARGV[1] the mark's life in ms.
 local was_there = redis.call('EXISTS', KEYS[1])
 redis.call('SET', KEYS[1], '1', 'PX', ARGV[1])
-local turns = redis.call('LRANGE', KEYS[2], 0, -1)
-redis.call('DEL', KEYS[2])
-return {tostring(was_there), unpack(turns)}
+return was_there

@@ -1,5 +1,6 @@
 -- Ends a turn whose owner is gone, unless it is not gone or has ended it: everybody then reads the same end.
--- KEYS: the stream, the owner's lease; ARGV: the last number that the caller has seen, the frame's text, time to live in ms.
+-- KEYS: the stream, the owner's lease, where it is followed; ARGV: the last number that the caller has seen, the frame's text, time
+-- to live in ms, the channels, the turn.
 if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
 local last = 0
 local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
@@ -12,4 +13,5 @@ end
 if tonumber(ARGV[1]) < last then return 0 end
 redis.call('XADD', KEYS[1], (tonumber(ARGV[1]) + 1) .. '-0', 'error', ARGV[2], 'lost', '1')
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
+wake_all(ARGV[4], KEYS[3], ARGV[5])
 return 1

@@ -1,28 +1,34 @@
 //! What instances know of each other's turns, in Redis: logs, leases, names, the line of each conversation.
 //!
 //! All keys of one script have the conversation's id as their hash tag, so that they live in one slot of a cluster.
-//! Everything expires by itself. Knows no follower and no runner; every call is one round trip within the deadline of the
+//! Everything expires by itself. What one instance does that another waits for rings a bell there; nothing rests on that.
+//! Knows no follower and no runner; every call is one round trip within the deadline of the
 //! connection.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
 use fred::error::Error as RedisError;
-use fred::interfaces::{KeysInterface, ListInterface, SortedSetsInterface};
+use fred::interfaces::{KeysInterface, SortedSetsInterface};
 use fred::types::Value;
 
-use crate::domain::ids::{ConversationId, TurnId};
-use crate::redis::{Keys, RedisConnection};
+use crate::domain::ids::{ConversationId, RequestId, TurnId};
+use crate::domain::principal::Principal;
+use crate::redis::{Heard, Keys, RedisConnection};
 
 use super::TurnName;
+use super::bells::{Bell, Bells};
 use super::frame::TurnFrame;
 
-const APPEND_FRAMES: &str = include_str!("append_frames.lua");
-const LOSE_TURN: &str = include_str!("lose_turn.lua");
+const APPEND_FRAMES: &str = concat!(include_str!("wake.lua"), include_str!("append_frames.lua"));
+const LOSE_TURN: &str = concat!(include_str!("wake.lua"), include_str!("lose_turn.lua"));
+const CANCEL_TURN: &str = concat!(include_str!("wake.lua"), include_str!("cancel_turn.lua"));
 const READ_FRAMES: &str = include_str!("read_frames.lua");
 const RENEW_TURN: &str = include_str!("renew_turn.lua");
 const TAKE_CONVERSATION: &str = include_str!("take_conversation.lua");
-const LEAVE_CONVERSATION: &str = include_str!("leave_conversation.lua");
+const BEGIN_TURN: &str = include_str!("begin_turn.lua");
+const END_TURN: &str = concat!(include_str!("wake.lua"), include_str!("end_turn.lua"));
 const NAME_TURN: &str = include_str!("name_turn.lua");
 const AGE: &str = include_str!("age.lua");
 const CHECK_IN: &str = include_str!("check_in.lua");
@@ -38,7 +44,7 @@ const HOLDER_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 const NAMESAKES_MAX: usize = 16;
 
 /// Frames read at once.
-const FRAMES_READ_MAX: usize = 64;
+pub(super) const FRAMES_READ_MAX: usize = 64;
 
 /// This instance's view of what all share. Cheap to clone.
 #[derive(Clone)]
@@ -47,6 +53,8 @@ pub struct SharedTurns {
     keys: Keys,
     /// This instance among all, until it ends.
     instance: TurnId,
+    /// Rung by the messages of other instances.
+    bells: Bells,
 }
 
 /// Which turn, everywhere.
@@ -54,6 +62,14 @@ pub struct SharedTurns {
 pub(super) struct SharedTurn {
     pub(super) conversation_id: ConversationId,
     pub(super) id: TurnId,
+}
+
+/// A turn of this instance, with what its client calls it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OwnTurn<'a> {
+    pub(super) turn: SharedTurn,
+    pub(super) principal: &'a Principal,
+    pub(super) request_id: &'a RequestId,
 }
 
 /// What became of frames that were to be appended; the numbers are those of the last frame that is there.
@@ -103,12 +119,52 @@ impl SharedTurns {
             redis,
             keys: Keys::new(prefix),
             instance: TurnId::next(),
+            bells: Bells::default(),
         }
     }
 
+    /// Rings when another instance has done something to the turn, as long as there is [`hear`](Self::hear).
+    pub(super) fn bell(&self, turn: TurnId) -> Bell {
+        self.bells.bell(turn)
+    }
+
+    /// Rings the bells of this instance when others say so, over a connection of its own.
+    pub(super) async fn hear(self) -> Infallible {
+        let channel = self.keys.instance_channel(&self.instance.to_string());
+        let mut subscription = self.redis.subscribe(channel);
+        loop {
+            match subscription.next().await {
+                Heard::Message(turn) => {
+                    if let Some(turn) = TurnId::parse(&turn) {
+                        self.bells.ring(turn);
+                    }
+                }
+                Heard::Gap => self.bells.ring_all(),
+            }
+        }
+    }
+
+    /// Claims the turn's name in its conversation until the turn ends, and takes its lease; `false` if a turn of another
+    /// instance has the name.
+    pub(super) async fn begin(&self, own: OwnTurn<'_>) -> Result<bool, RedisError> {
+        let turn = own.turn;
+        let keys = [
+            self.claim(own),
+            self.keys.turn_lease(turn.conversation_id, turn.id),
+        ];
+        let arguments = [
+            self.place(turn),
+            self.instance.to_string().into(),
+            millis(LEASE),
+        ];
+        let begun: i64 = self.redis.run_script(BEGIN_TURN, keys, arguments).await?;
+        Ok(begun == 1)
+    }
+
     /// Lets others find a turn by its name.
-    pub(super) async fn name(&self, name: &TurnName, turn: SharedTurn) -> Result<(), RedisError> {
-        let key = self.keys.turn_names(&name.principal, &name.request_id);
+    pub(super) async fn name(&self, own: OwnTurn<'_>) -> Result<(), RedisError> {
+        let turn = own.turn;
+        let key = self.keys.turn_names(own.principal, own.request_id);
         let arguments = [
             format!("{} {}", turn.conversation_id, turn.id).into(),
             millis(NAME_LIFE),
@@ -165,17 +221,18 @@ impl SharedTurns {
         life: Duration,
     ) -> Result<Appended, RedisError> {
         let mut arguments = vec![Value::from(first.to_string()), millis(life)];
+        arguments.extend(self.wake(turn));
         for frame in frames {
             arguments.push(frame.name.into());
             arguments.push(Bytes::copy_from_slice(frame.text.as_bytes()).into());
         }
+        let keys = [
+            self.keys.turn_frames(turn.conversation_id, turn.id),
+            self.keys.turn_followers(turn.conversation_id, turn.id),
+        ];
         let (outcome, last): (i64, u64) = self
             .redis
-            .run_script(
-                APPEND_FRAMES,
-                [self.keys.turn_frames(turn.conversation_id, turn.id)],
-                arguments,
-            )
+            .run_script(APPEND_FRAMES, keys, arguments)
             .await?;
         Ok(match outcome {
             1 => Appended::UpTo(last),
@@ -185,7 +242,8 @@ impl SharedTurns {
         })
     }
 
-    /// Reads frames after a number, and lets the owner know that somebody follows.
+    /// Reads frames after a number, and lets the owner know that somebody follows: the turn's [`bell`](Self::bell) rings
+    /// for what is appended after this.
     pub(super) async fn read(&self, turn: SharedTurn, after: u64) -> Result<Reading, RedisError> {
         let keys = [
             self.keys.turn_frames(turn.conversation_id, turn.id),
@@ -196,6 +254,7 @@ impl SharedTurns {
             after.to_string().into(),
             FRAMES_READ_MAX.to_string().into(),
             millis(LEASE),
+            self.instance.to_string().into(),
         ];
         let flat: Vec<String> = self.redis.run_script(READ_FRAMES, keys, arguments).await?;
         let mut fields = flat.into_iter();
@@ -226,8 +285,16 @@ impl SharedTurns {
         let keys = [
             self.keys.turn_frames(turn.conversation_id, turn.id),
             self.keys.turn_lease(turn.conversation_id, turn.id),
+            self.keys.turn_followers(turn.conversation_id, turn.id),
         ];
-        let arguments = [last.to_string().into(), text.into(), millis(life)];
+        let [channels, id] = self.wake(turn);
+        let arguments = [
+            last.to_string().into(),
+            text.into(),
+            millis(life),
+            channels,
+            id,
+        ];
         let ended: i64 = self.redis.run_script(LOSE_TURN, keys, arguments).await?;
         Ok(ended == 1)
     }
@@ -235,11 +302,14 @@ impl SharedTurns {
     /// The owner of a running turn is alive. `life` is that of its log.
     pub(super) async fn renew(
         &self,
-        turn: SharedTurn,
+        own: OwnTurn<'_>,
         holds_conversation: bool,
         life: Duration,
     ) -> Result<Renewed, RedisError> {
-        let (conversation_id, id) = (turn.conversation_id, turn.id);
+        let SharedTurn {
+            conversation_id,
+            id,
+        } = own.turn;
         let keys = [
             self.keys.turn_lease(conversation_id, id),
             self.keys.turn_frames(conversation_id, id),
@@ -247,6 +317,7 @@ impl SharedTurns {
             self.keys.turn_cancel(conversation_id, id),
             self.keys.conversation_lock(conversation_id),
             self.keys.conversation_holder(conversation_id),
+            self.claim(own),
         ];
         let arguments = [
             self.instance.to_string().into(),
@@ -255,6 +326,7 @@ impl SharedTurns {
             id.to_string().into(),
             if holds_conversation { "1" } else { "0" }.into(),
             HOLDER_LIFE.as_secs().to_string().into(),
+            self.place(own.turn),
         ];
         let flags: (i64, i64, i64) = self.redis.run_script(RENEW_TURN, keys, arguments).await?;
         Ok(Renewed {
@@ -264,7 +336,8 @@ impl SharedTurns {
         })
     }
 
-    /// Takes the conversation for a turn; `false`: it is in line now, and has to ask again within the lease.
+    /// Takes the conversation for a turn; `false`: it is in line now, and has to ask again within the lease. The turn's
+    /// [`bell`](Self::bell) rings when it may be its time.
     pub(super) async fn take_conversation(&self, turn: SharedTurn) -> Result<bool, RedisError> {
         let conversation_id = turn.conversation_id;
         let keys = [
@@ -277,6 +350,7 @@ impl SharedTurns {
             turn.id.to_string().into(),
             millis(LEASE),
             HOLDER_LIFE.as_secs().to_string().into(),
+            self.place(turn),
         ];
         let taken: i64 = self
             .redis
@@ -285,71 +359,60 @@ impl SharedTurns {
         Ok(taken == 1)
     }
 
-    /// Gives the conversation back, or the place in its line.
-    pub(super) async fn leave_conversation(&self, turn: SharedTurn) -> Result<(), RedisError> {
+    /// The turn has ended: gives back its name, and the conversation or the place in its line.
+    pub(super) async fn end(&self, own: OwnTurn<'_>) -> Result<(), RedisError> {
+        let turn = own.turn;
         let keys = [
+            self.claim(own),
             self.keys.conversation_lock(turn.conversation_id),
             self.keys.conversation_line(turn.conversation_id),
             self.keys.conversation_line_heard(turn.conversation_id),
         ];
+        let [channels, id] = self.wake(turn);
         self.redis
-            .run_script(LEAVE_CONVERSATION, keys, [turn.id.to_string().into()])
+            .run_script(END_TURN, keys, [id, self.place(turn), channels])
             .await
     }
 
     /// Asks the owner of a turn to stop it; `false` if nobody runs it.
     pub(super) async fn cancel(&self, turn: SharedTurn) -> Result<bool, RedisError> {
-        let lease = self.keys.turn_lease(turn.conversation_id, turn.id);
-        let owner: Option<String> = self
-            .redis
-            .call(|client| async move { client.get(lease).await })
-            .await?;
-        let Some(owner) = owner else {
-            return Ok(false);
-        };
-        // The mark is what counts: the owner finds it when it renews its lease. The inbox makes it quick.
-        let mark = self.keys.turn_cancel(turn.conversation_id, turn.id);
-        let life =
-            fred::types::Expiration::PX(i64::try_from(NAME_LIFE.as_millis()).unwrap_or(i64::MAX));
-        let _: () = self
-            .redis
-            .call(|client| async move { client.set(mark, "1", Some(life), None, false).await })
-            .await?;
-        let inbox = self.keys.instance_inbox(&owner);
-        let expiring = inbox.clone();
-        let _: () = self
-            .redis
-            .call(|client| async move { client.rpush(inbox, turn.id.to_string()).await })
-            .await?;
-        let _: () = self
-            .redis
-            .call(|client| async move {
-                client
-                    .pexpire(
-                        expiring,
-                        i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX),
-                        None,
-                    )
-                    .await
-            })
-            .await?;
-        Ok(true)
+        let keys = [
+            self.keys.turn_lease(turn.conversation_id, turn.id),
+            self.keys.turn_cancel(turn.conversation_id, turn.id),
+        ];
+        let [channels, id] = self.wake(turn);
+        let arguments = [millis(NAME_LIFE), channels, id];
+        let asked: i64 = self.redis.run_script(CANCEL_TURN, keys, arguments).await?;
+        Ok(asked == 1)
     }
 
-    /// Takes the turns that others want stopped; the first value is `false` where Redis has forgotten this instance.
-    pub(super) async fn check_in(&self) -> Result<(bool, Vec<TurnId>), RedisError> {
-        let instance = self.instance.to_string();
-        let keys = [
-            self.keys.instance_mark(&instance),
-            self.keys.instance_inbox(&instance),
-        ];
-        let flat: Vec<String> = self
+    /// Whether Redis still knows this instance; from now on it does.
+    pub(super) async fn check_in(&self) -> Result<bool, RedisError> {
+        let mark = self.keys.instance_mark(&self.instance.to_string());
+        let was_there: i64 = self
             .redis
-            .run_script(CHECK_IN, keys, [millis(NAME_LIFE)])
+            .run_script(CHECK_IN, [mark], [millis(NAME_LIFE)])
             .await?;
-        let was_there = flat.first().is_some_and(|flag| flag == "1");
-        let turns = flat.iter().skip(1).filter_map(|id| TurnId::parse(id));
-        Ok((was_there, turns.collect()))
+        Ok(was_there == 1)
+    }
+
+    /// What a script needs to have other instances look at the turn.
+    fn wake(&self, turn: SharedTurn) -> [Value; 2] {
+        [
+            self.keys.instance_channels().into(),
+            turn.id.to_string().into(),
+        ]
+    }
+
+    fn claim(&self, own: OwnTurn<'_>) -> String {
+        let conversation_id = own.turn.conversation_id;
+        self.keys
+            .turn_claim(conversation_id, own.principal, own.request_id)
+    }
+
+    /// A turn of this instance as it stands in the line of its conversation, and in the claim of its name.
+    fn place(&self, turn: SharedTurn) -> Value {
+        format!("{} {}", turn.id, self.instance).into()
     }
 
     /// Whether anything is left of a turn.

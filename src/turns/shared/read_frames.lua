@@ -1,8 +1,13 @@
--- Reads frames after a number, and says that somebody follows.
--- KEYS: the stream, the followers' mark, the owner's lease; ARGV: the number, how many at most, the mark's life in ms.
+-- Reads frames after a number, and says where somebody follows: frames that are appended from now on are told there.
+-- KEYS: the stream, where it is followed, the owner's lease; ARGV: the number, how many at most, for how many ms it counts as
+-- followed, the instance.
 -- Returns the lease (or false) and, flat, number, name, text and whether it is lost, of each frame; of an ended turn the
 -- final frame at least.
-redis.call('SET', KEYS[2], '1', 'PX', ARGV[3])
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
+redis.call('ZADD', KEYS[2], now + tonumber(ARGV[3]), ARGV[4])
+redis.call('PEXPIRE', KEYS[2], ARGV[3])
 local entries = redis.call('XRANGE', KEYS[1], '(' .. ARGV[1] .. '-0', '+', 'COUNT', ARGV[2])
 if #entries == 0 then
   local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]

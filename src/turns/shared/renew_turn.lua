@@ -1,10 +1,13 @@
 -- Renews what the owner of a running turn holds.
--- KEYS: lease, stream, followers' mark, cancel mark, conversation's lock, its last holder;
--- ARGV: instance, lease in ms, the stream's life in ms, the turn, whether it holds the conversation (1 or 0), the holder's life in s.
+-- KEYS: lease, stream, where it is followed, cancel mark, conversation's lock, its last holder, the claim of the turn's name;
+-- ARGV: instance, lease in ms, the stream's life in ms, the turn, whether it holds the conversation (1 or 0), the holder's life in s,
+-- the turn and its instance.
 -- Returns whether the lease was still there, whether somebody follows elsewhere, whether it is to be stopped.
 local was_there = redis.call('EXISTS', KEYS[1])
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 redis.call('PEXPIRE', KEYS[2], ARGV[3])
+local claim = redis.call('GET', KEYS[7])
+if not claim or claim == ARGV[7] then redis.call('SET', KEYS[7], ARGV[7], 'PX', ARGV[2]) end
 if ARGV[5] == '1' then
   local holder = redis.call('GET', KEYS[6])
   if not holder or holder == ARGV[4] then

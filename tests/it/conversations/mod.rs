@@ -2,6 +2,7 @@
 
 mod ownership;
 mod redis;
+mod two_instances;
 
 use std::collections::BTreeSet;
 use std::error::Error as StdError;
@@ -20,7 +21,7 @@ use db_chat::redis::RedisConnection;
 use tokio_util::task::TaskTracker;
 
 use crate::support::cut_proxy::CutProxy;
-use crate::support::redis::RedisServer;
+use crate::support::redis::{AnyRedis, RedisKind, RedisServer};
 
 use ownership::{
     a_conversation_is_its_owners_alone,
@@ -33,13 +34,17 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Where a store of the tests keeps its conversations.
 struct Place {
-    redis: Option<RedisServer>,
+    redis: Option<Arc<AnyRedis>>,
 }
 
 impl Place {
     async fn redis() -> Self {
+        Self::over(&Arc::new(AnyRedis::start(RedisKind::OneServer).await))
+    }
+
+    fn over(redis: &Arc<AnyRedis>) -> Self {
         Self {
-            redis: Some(RedisServer::start().await),
+            redis: Some(Arc::clone(redis)),
         }
     }
 
@@ -49,8 +54,11 @@ impl Place {
 
     /// A store as one more instance of db-chat would open it.
     async fn open(&self, limits: Limits) -> Arc<dyn ConversationStore> {
-        let url = self.redis.as_ref().map(RedisServer::url);
-        open(url.as_deref(), limits).await
+        open(self.url().as_deref(), limits).await
+    }
+
+    fn url(&self) -> Option<String> {
+        self.redis.as_ref().map(|redis| redis.url())
     }
 }
 
@@ -145,7 +153,7 @@ fn is_not_owned<T>(outcome: Result<T, StoreError>) -> bool {
     matches!(outcome, Err(StoreError::NotOwned))
 }
 
-/// Each test twice, over each store.
+/// Each test over each store; over the kinds of Redis that take longer to start, all in one.
 macro_rules! over_both_stores {
     ($($test:ident)*) => {
         mod in_memory {
@@ -154,6 +162,13 @@ macro_rules! over_both_stores {
         mod in_redis {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $test() { super::$test(super::Place::redis().await).await; })*
+        }
+        async fn every_promise_is_kept_over(kind: RedisKind) {
+            let redis = Arc::new(AnyRedis::start(kind).await);
+            $(
+                $test(Place::over(&redis)).await;
+                redis.flush().await;
+            )*
         }
     };
 }
@@ -171,6 +186,16 @@ over_both_stores! {
     of_two_who_begin_the_same_conversation_at_once_one_gets_it
     a_list_has_the_owners_conversations_and_the_one_used_last_on_top
     a_list_is_bounded
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_keeps_every_promise() {
+    every_promise_is_kept_over(RedisKind::Cluster).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_behind_sentinels_keep_every_promise() {
+    every_promise_is_kept_over(RedisKind::Watched).await;
 }
 
 async fn a_summary_is_kept_with_its_conversation_and_goes_with_it(place: Place) {
@@ -378,7 +403,7 @@ async fn the_widest_limits_are_no_error(place: Place) {
     };
     let config = ConversationsConfig {
         ttl_seconds: u64::MAX,
-        ..config(place.redis.as_ref().map(RedisServer::url).as_deref())
+        ..config(place.url().as_deref())
     };
     let store = open_configured(&config, &limits).await;
     let id = ConversationId::random();

@@ -82,7 +82,7 @@ async fn a_redis_that_dies_is_an_error_and_one_that_comes_back_is_used_again() {
         ));
     }
 
-    redis.restart().await;
+    redis.start_again().await;
     wait_until_reachable(store.as_ref()).await;
     // It came back empty, and nothing that had failed was written later.
     assert_eq!(store.load(&nobody(), id).await.unwrap(), None);
@@ -107,7 +107,7 @@ async fn without_redis_a_store_opens_says_so_and_connects_once_redis_is_there() 
         "the real reason is told: {cause}"
     );
 
-    redis.restart().await;
+    redis.start_again().await;
     wait_until_reachable(store.as_ref()).await;
     let id = ConversationId::random();
     store.append(&nobody(), id, turn("now")).await.unwrap();

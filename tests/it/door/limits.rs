@@ -4,7 +4,7 @@ use db_chat::config::Config;
 use serde_json::Value;
 
 use super::{add_key, outcome, refused};
-use crate::support::redis::RedisServer;
+use crate::support::redis::{AnyRedis, RedisServer, with_each_redis};
 use crate::support::server::TestServer;
 use crate::support::turns::echoing;
 use crate::support::web_socket::{Socket, handshake};
@@ -62,9 +62,11 @@ async fn questions_past_the_rate_are_told_when_to_come_back_at_every_door() {
     assert!(frames[0]["retry_after_ms"].is_u64(), "{frames:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_rate_is_one_over_all_instances_and_without_redis_nothing_passes() {
-    let mut redis = RedisServer::start().await;
+with_each_redis! {
+    the_rate_is_one_over_all_instances
+}
+
+async fn the_rate_is_one_over_all_instances(redis: AnyRedis) {
     let mut keys = Vec::new();
     let mut entries = Vec::new();
     let configure = |config: &mut Config, url: String| {
@@ -96,10 +98,11 @@ async fn the_rate_is_one_over_all_instances_and_without_redis_nothing_passes() {
         welcome(),
         "others have their own"
     );
-    let kept = redis.command(&["KEYS", "*question_rate"]).await;
-    assert_eq!(kept.lines().count(), 2, "{kept}");
-    assert!(!kept.contains("ada"), "{kept}");
-    for key in kept.lines() {
+    let mut kept = redis.keys().await;
+    kept.retain(|key| key.ends_with("question_rate"));
+    assert_eq!(kept.len(), 2, "{kept:?}");
+    for key in &kept {
+        assert!(!key.contains("ada"), "{key}");
         let pause_ms: i64 = redis
             .command(&["PTTL", key])
             .await
@@ -107,10 +110,21 @@ async fn the_rate_is_one_over_all_instances_and_without_redis_nothing_passes() {
             .expect("a number");
         assert!((1..=60_000).contains(&pause_ms), "{pause_ms}");
     }
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn without_redis_no_question_passes() {
+    let mut redis = RedisServer::start().await;
+    let mut key = String::new();
+    let server = TestServer::start_with(echoing(), |config| {
+        key = add_key(config, "ada");
+        config.conversations.redis_url = Some(redis.url().into());
+    })
+    .await;
+    assert_eq!(ask(&server, ("x-api-key", &key)).await, welcome());
     redis.kill().await;
     let unavailable = (503, "store_unavailable".to_owned());
-    assert_eq!(ask(&first, ("x-api-key", &keys[1])).await, unavailable);
+    assert_eq!(ask(&server, ("x-api-key", &key)).await, unavailable);
 }
 
 #[tokio::test(flavor = "multi_thread")]

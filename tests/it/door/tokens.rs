@@ -2,11 +2,13 @@
 
 use db_chat::config::{JwtConfig, JwtKeys};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::{knock, outcome};
 use crate::support::issuer::{Issuer, RSA_PUBLIC_PEM, SigningKey, claims, encode, from_now};
 use crate::support::server::TestServer;
-use crate::support::turns::{echoing, played};
+use crate::support::turns::{PATIENCE, echoing, played};
 
 const SECRET: &str = "a secret of at least thirty-two bytes";
 
@@ -63,6 +65,17 @@ async fn claims_decide_whether_a_token_is_for_this_server_and_this_moment() {
         (with("nbf", json!(from_now(120))), invalid()),
         (with("iss", json!("https://issuer.test")), invalid()),
         (with("iss", json!(7)), invalid()),
+        // A list is no issuer, though the right one be in it.
+        (with("iss", json!(["https://issuer.test/"])), invalid()),
+        (with("aud", json!({"db-chat": true})), invalid()),
+        (with("exp", json!(null)), invalid()),
+        (with("exp", json!(1e300)), invalid()),
+        (with("exp", json!(from_now(600) as f64 + 0.5)), welcome()),
+        // When a token was made is the issuer's business.
+        (with("iat", json!(from_now(600))), welcome()),
+        (with("sub", json!(null)), invalid()),
+        (with("sub", json!(7)), invalid()),
+        (with("sub", json!("x".repeat(256))), welcome()),
         (with("aud", json!("other")), invalid()),
         (with("aud", json!([])), invalid()),
         (with("exp", json!("tomorrow")), invalid()),
@@ -118,6 +131,16 @@ async fn forged_tokens_are_refused_and_never_repeated() {
         with_header(json!({"typ": "JWT"})),
         with_header(json!({"typ": "logout+jwt", "alg": "HS256"})),
         with_header(json!({"typ": "JWT", "alg": "HS256", "crit": ["exp"], "exp": 0})),
+        with_header(json!({"typ": "JWT", "alg": "HS256", "crit": []})),
+        with_header(json!({"typ": "JWT", "alg": "HS256", "b64": false, "crit": ["b64"]})),
+        with_header(json!({"typ": "JWT", "alg": ["HS256"]})),
+        format!(
+            "{}.{}.{}",
+            parts[0],
+            encode(&"[".repeat(5_000).into_bytes()),
+            parts[2]
+        ),
+        "x".repeat(8_000),
         "..".to_owned(),
         "a.b.c".to_owned(),
         "%00.%00.%00".to_owned(),
@@ -131,6 +154,20 @@ async fn forged_tokens_are_refused_and_never_repeated() {
             "{text}"
         );
     }
+    // Twice the same claim, one for the check and one for us.
+    let twice = format!(r#"{{"sub":"root",{}"#, &claims("ada").to_string()[1..]);
+    let message = format!("{}.{}", parts[0], encode(twice.as_bytes()));
+    let hmac = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, SECRET.as_bytes());
+    let signature = encode(ring::hmac::sign(&hmac, message.as_bytes()).as_ref());
+    assert_eq!(
+        show(&server, &format!("{message}.{signature}")).await,
+        invalid()
+    );
+    // Nothing as large is looked at.
+    let large = format!("{good}{}", "A".repeat(100_000));
+    let too_large = (431, "headers_too_large".to_owned());
+    assert_eq!(show(&server, &large).await, too_large);
+    assert_eq!(show(&server, &good).await, welcome());
     // A token is no API key.
     assert_eq!(knock(&server, &[("x-api-key", &good)]).await.status(), 401);
 }
@@ -238,6 +275,68 @@ async fn a_new_key_of_the_issuer_is_found_once_the_pause_is_over() {
     assert_eq!(show(&server, &by_second).await, welcome());
     let unavailable = (503, "authentication_unavailable".to_owned());
     assert_eq!(show(&server, &by_first).await, unavailable);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_keys_of_an_issuer_are_good_side_by_side() {
+    let (first, second) = (SigningKey::ec(), SigningKey::rsa());
+    let issuer = Issuer::start(vec![first.jwk("first"), second.jwk("second")]).await;
+    let server = server(JwtKeys::JwksUrl(issuer.url())).await;
+    for (key, id) in [(&first, "first"), (&second, "second"), (&first, "first")] {
+        let token = key.token(Some(id), &claims("ada"));
+        assert_eq!(show(&server, &token).await, welcome());
+    }
+    // Which of the two is meant has to be said.
+    let token = first.token(None, &claims("ada"));
+    assert_eq!(show(&server, &token).await, invalid());
+    assert_eq!(issuer.fetches(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_set_of_keys_that_is_too_large_or_none_is_no_set() {
+    let key = SigningKey::ec();
+    let token = key.token(Some("k"), &claims("ada"));
+    let unavailable = (503, "authentication_unavailable".to_owned());
+    let filler = json!({"kty": "unheard of", "kid": "x".repeat(300_000)});
+    for keys in [vec![key.jwk("k"), filler], Vec::new()] {
+        let is_empty = keys.is_empty();
+        let issuer = Issuer::start(keys).await;
+        let server = server(JwtKeys::JwksUrl(issuer.url())).await;
+        let expected = if is_empty {
+            invalid()
+        } else {
+            unavailable.clone()
+        };
+        assert_eq!(show(&server, &token).await, expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_who_hangs_up_keeps_nobody_out() {
+    let key = SigningKey::ec();
+    let issuer = Issuer::start(vec![key.jwk("k")]).await;
+    let server = server(JwtKeys::JwksUrl(issuer.url())).await;
+    let held = issuer.hold().await;
+    let made_up = key.token(Some("made-up"), &claims("nobody"));
+    let mut stranger = TcpStream::connect(server.address)
+        .await
+        .expect("a connection");
+    let request = format!(
+        "GET /api/chat/schema-info/ HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {made_up}\r\n\r\n"
+    );
+    stranger.write_all(request.as_bytes()).await.expect("sent");
+    issuer.asked(1).await;
+    // The server is done with the stranger when it has closed, too.
+    stranger.shutdown().await.expect("an open socket");
+    let mut rest = Vec::new();
+    let end = tokio::time::timeout(PATIENCE, stranger.read_to_end(&mut rest)).await;
+    end.expect("an end in time").expect("an end");
+    let token = key.token(Some("k"), &claims("ada"));
+    // Waits for the fetch that is under way, or finds what it brought.
+    let released = async { drop(held) };
+    let (shown, ()) = tokio::join!(show(&server, &token), released);
+    assert_eq!(shown, welcome());
+    assert_eq!(issuer.fetches(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

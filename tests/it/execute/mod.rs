@@ -8,6 +8,7 @@ use db_chat::domain::result::{Truncation, ValueKind};
 use db_chat::postgres::QueryError;
 use db_chat::postgres::pool::DatabasePool;
 use db_chat::postgres::read_only::{self, ExecutionLimits};
+use db_chat::postgres::row_scope::RowScope;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::postgres::{TestDatabase, as_psql_prints, checked, pool, wait_for_sessions};
@@ -75,7 +76,14 @@ async fn every_type_arrives_exactly_as_psql_prints_it() {
         "SELECT n, c_text FROM public.samples -- a remark",
     ] {
         let checked = checked(sql, &snapshot);
-        let result = read_only::run(&pool, &checked, &limits(), &CancellationToken::new()).await;
+        let result = read_only::run(
+            &pool,
+            &checked,
+            &RowScope::Everybody,
+            &limits(),
+            &CancellationToken::new(),
+        )
+        .await;
         let result = result.unwrap_or_else(|error| panic!("{sql}: {error}"));
         let (names, rows) = as_psql_prints(&admin, sql).await;
         let columns: Vec<&str> = result.columns.iter().map(|c| c.name.as_str()).collect();
@@ -91,9 +99,15 @@ async fn columns_say_what_json_can_make_of_them() {
     let sql = "SELECT c_int8, c_numeric, c_float4, c_bool, c_date, c_ts, c_tstz, c_timetz, c_jsonb, c_varchar, c_moods, c_euros, c_mood FROM public.samples";
     let checked = checked(sql, &database.snapshot().await);
     let pool = database.pool(1);
-    let result = read_only::run(&pool, &checked, &limits(), &CancellationToken::new())
-        .await
-        .expect("rows");
+    let result = read_only::run(
+        &pool,
+        &checked,
+        &RowScope::Everybody,
+        &limits(),
+        &CancellationToken::new(),
+    )
+    .await
+    .expect("rows");
     let kinds: Vec<(&str, ValueKind)> = result
         .columns
         .iter()
@@ -137,6 +151,7 @@ async fn run(
     read_only::run(
         &database.pool(1),
         &checked,
+        &RowScope::Everybody,
         &limits,
         &CancellationToken::new(),
     )
@@ -267,7 +282,15 @@ async fn errors_keep_their_code_and_place_and_lose_their_detail() {
         let checked = checked(sql, &snapshot);
         let pool = pool.clone();
         async move {
-            match read_only::run(&pool, &checked, &limits(), &CancellationToken::new()).await {
+            match read_only::run(
+                &pool,
+                &checked,
+                &RowScope::Everybody,
+                &limits(),
+                &CancellationToken::new(),
+            )
+            .await
+            {
                 Err(QueryError::Refused {
                     sqlstate,
                     message,
@@ -300,9 +323,15 @@ async fn errors_keep_their_code_and_place_and_lose_their_detail() {
     assert_eq!(pool.connections_count(), 1);
     let sql = crate::support::postgres::checked("SELECT 1", &snapshot);
     assert!(
-        read_only::run(&pool, &sql, &limits(), &CancellationToken::new())
-            .await
-            .is_ok()
+        read_only::run(
+            &pool,
+            &sql,
+            &RowScope::Everybody,
+            &limits(),
+            &CancellationToken::new()
+        )
+        .await
+        .is_ok()
     );
 }
 

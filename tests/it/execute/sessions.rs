@@ -13,8 +13,9 @@ async fn start_slow(
 ) -> tokio::task::JoinHandle<Result<db_chat::domain::result::ResultSet, QueryError>> {
     let sql = checked("SELECT n FROM public.slow", &database.snapshot().await);
     let (pool, cancel) = (pool.clone(), cancel.clone());
-    tokio_util::task::TaskTracker::new()
-        .spawn(async move { read_only::run(&pool, &sql, &limits(), &cancel).await })
+    tokio_util::task::TaskTracker::new().spawn(async move {
+        read_only::run(&pool, &sql, &RowScope::Everybody, &limits(), &cancel).await
+    })
 }
 
 #[tokio::test]
@@ -35,7 +36,14 @@ async fn a_cancelled_query_stops_in_postgresql_and_its_connection_is_gone() {
     wait_for_running(&admin, 0).await;
     // The pool has room again, for a connection that never saw the cancelled query.
     let sql = checked("SELECT 1", &database.snapshot().await);
-    let result = read_only::run(&pool, &sql, &limits(), &CancellationToken::new()).await;
+    let result = read_only::run(
+        &pool,
+        &sql,
+        &RowScope::Everybody,
+        &limits(),
+        &CancellationToken::new(),
+    )
+    .await;
     assert_eq!(result.expect("a row").rows, [[Some("1".to_owned())]]);
 }
 
@@ -78,7 +86,14 @@ async fn a_full_pool_is_waited_for_and_then_said_so() {
     let query = start_slow(&database, &pool, &cancel).await;
     wait_for_running(&admin, 1).await;
     let sql = checked("SELECT 1", &database.snapshot().await);
-    let outcome = read_only::run(&pool, &sql, &limits(), &CancellationToken::new()).await;
+    let outcome = read_only::run(
+        &pool,
+        &sql,
+        &RowScope::Everybody,
+        &limits(),
+        &CancellationToken::new(),
+    )
+    .await;
     assert!(
         matches!(outcome, Err(QueryError::PoolTimeout { .. })),
         "{outcome:?}"
@@ -93,9 +108,15 @@ async fn a_connection_that_the_server_has_closed_is_replaced() {
     let (admin, pool) = (database.admin().await, database.pool(1));
     let sql = checked("SELECT 1", &database.snapshot().await);
     for _ in 0..3 {
-        read_only::run(&pool, &sql, &limits(), &CancellationToken::new())
-            .await
-            .expect("a row");
+        read_only::run(
+            &pool,
+            &sql,
+            &RowScope::Everybody,
+            &limits(),
+            &CancellationToken::new(),
+        )
+        .await
+        .expect("a row");
         let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'db-chat' AND datname = current_database()";
         admin.batch_execute(kill).await.expect("killed");
         wait_for_sessions(&admin, "", 0).await;
@@ -156,10 +177,16 @@ async fn nothing_of_a_session_is_left_for_the_next_query() {
         let sql = checked(sql, &snapshot);
         let pool = pool.clone();
         async move {
-            read_only::run(&pool, &sql, &limits(), &CancellationToken::new())
-                .await
-                .expect("rows")
-                .rows
+            read_only::run(
+                &pool,
+                &sql,
+                &RowScope::Everybody,
+                &limits(),
+                &CancellationToken::new(),
+            )
+            .await
+            .expect("rows")
+            .rows
         }
     };
     run("SELECT l, s FROM public.locking").await;
@@ -179,7 +206,14 @@ async fn a_database_that_is_away_is_said_so() {
     let database = TestDatabase::create("").await;
     let sql = checked("SELECT 1", &database.snapshot().await);
     let pool = pool("postgresql://nobody@127.0.0.1:1/nothing", 1);
-    let outcome = read_only::run(&pool, &sql, &limits(), &CancellationToken::new()).await;
+    let outcome = read_only::run(
+        &pool,
+        &sql,
+        &RowScope::Everybody,
+        &limits(),
+        &CancellationToken::new(),
+    )
+    .await;
     assert!(
         matches!(outcome, Err(QueryError::Unavailable { .. })),
         "{outcome:?}"

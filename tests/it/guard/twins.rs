@@ -6,6 +6,7 @@ use db_chat::domain::result::ResultSet;
 use db_chat::guard::CheckedSql;
 use db_chat::postgres::pool::DatabasePool;
 use db_chat::postgres::read_only::{self, ExecutionLimits};
+use db_chat::postgres::row_scope::RowScope;
 use tokio_util::sync::CancellationToken;
 
 use super::{FIXTURE, accepted, check, dependencies, library, may_depend_on};
@@ -69,9 +70,15 @@ async fn answer(pool: &DatabasePool, checked: &CheckedSql) -> Result<ResultSet, 
         cost_max: None,
         idle_in_transaction_timeout: Duration::from_secs(5),
     };
-    let mut result = read_only::run(pool, checked, &limits, &CancellationToken::new())
-        .await
-        .map_err(|error| error.to_string())?;
+    let mut result = read_only::run(
+        pool,
+        checked,
+        &RowScope::Everybody,
+        &limits,
+        &CancellationToken::new(),
+    )
+    .await
+    .map_err(|error| error.to_string())?;
     if !checked.facts().has_order {
         result.rows.sort_unstable();
     }

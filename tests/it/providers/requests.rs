@@ -228,7 +228,7 @@ async fn azure_takes_the_key_bare_in_a_header_of_its_own() {
 async fn reachability_costs_no_call_and_tells_a_wrong_key_from_a_missing_list() {
     for_each_dialect(async |kind, fake| {
         let provider = connect(kind, &fake);
-        for status in [200, 403, 404, 405, 429] {
+        for status in [200, 403, 404, 405, 429, 501] {
             fake.set_models_status(status);
             assert!(provider.reachable().await.is_ok(), "{status}");
         }

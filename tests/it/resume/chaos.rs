@@ -14,9 +14,9 @@ use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-use crate::support::cut_proxy::CutProxy;
 use crate::support::fake_provider::{FakeProvider, Reply, Stop};
-use crate::support::postgres::{self, TestDatabase};
+use crate::support::own_postgres::{End, OwnPostgres};
+use crate::support::postgres;
 use crate::support::redis::RedisServer;
 use crate::support::round_robin::RoundRobin;
 use crate::support::serve_process::ServeProcess;
@@ -51,6 +51,11 @@ const PROSE: [&str; 8] = [
     ".",
 ];
 
+const PARTS: &str = "
+    CREATE TABLE customers (id int PRIMARY KEY);
+    INSERT INTO customers VALUES (1), (2), (3);
+    ANALYZE;";
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_question_ends_once_for_its_client_whatever_fails() {
     let fake = FakeProvider::start().await;
@@ -66,14 +71,10 @@ async fn every_question_ends_once_for_its_client_whatever_fails() {
             false => Reply::text("```sql\nSELECT count(*) AS customers FROM public.customers\n```"),
         },
     );
-    let database = TestDatabase::create(
-        "CREATE TABLE customers (id int PRIMARY KEY); INSERT INTO customers VALUES (1), (2), (3); ANALYZE",
-    )
-    .await;
-    let mut postgres = CutProxy::start(postgres::address().await).await;
+    let postgres = OwnPostgres::start(PARTS).await;
     let mut redis = RedisServer::start().await;
     let settings = [
-        ("DATABASE_URL", database.url_through(postgres.address())),
+        ("DATABASE_URL", postgres.url()),
         ("REDIS_URL", redis.url()),
         ("LLM_PROVIDER", "anthropic".to_owned()),
         ("ANTHROPIC_API_KEY", "sk-none".to_owned()),
@@ -82,8 +83,11 @@ async fn every_question_ends_once_for_its_client_whatever_fails() {
     let settings = settings
         .each_ref()
         .map(|(name, value)| (*name, value.as_str()));
-    let mut dies = ServeProcess::start(&settings).await;
     let mut stays = ServeProcess::start(&settings).await;
+    let last = Client::new(QUESTIONS, stays.address).answer().await;
+    assert_eq!(last["type"], "chat_response", "{last}");
+    let files_before = files_at_rest(&stays, &postgres, &fake).await;
+    let mut dies = ServeProcess::start(&settings).await;
     let balancer = RoundRobin::start(vec![dies.address, stays.address]).await;
 
     let (ended, mut progress) = watch::channel(0);
@@ -109,15 +113,24 @@ async fn every_question_ends_once_for_its_client_whatever_fails() {
                     .expect("progress"),
             );
         };
-        reached(QUESTIONS / 5).await;
+        reached(QUESTIONS / 8).await;
+        // Crashes, and comes back with nothing: the instances write again what can be resumed.
         redis.kill().await;
-        redis.restart().await;
-        reached(QUESTIONS * 2 / 5).await;
-        postgres.refuse().await;
+        redis.start_again().await;
+        reached(QUESTIONS * 2 / 8).await;
+        postgres.stop(End::Fast).await;
+        postgres.start_again().await;
+        reached(QUESTIONS * 3 / 8).await;
+        // Crashes, and comes back with all that it had.
+        redis.keep_data().await;
+        redis.kill().await;
+        redis.start_again().await;
+        reached(QUESTIONS * 4 / 8).await;
+        postgres.stop(End::Immediate).await;
         // Until questions have met it.
-        reached(QUESTIONS / 2).await;
-        postgres.resume().await;
-        reached(QUESTIONS * 3 / 5).await;
+        reached(QUESTIONS * 5 / 8).await;
+        postgres.start_again().await;
+        reached(QUESTIONS * 6 / 8).await;
         dies.kill().await;
     };
     let answering = async {
@@ -143,14 +156,54 @@ async fn every_question_ends_once_for_its_client_whatever_fails() {
     }
     assert!(outcomes["answered"] > QUESTIONS / 2, "{outcomes:?}");
 
-    // Nothing is left: no call to the model, no query, no key for ever, no process.
+    // Nothing is left, in the instance that is and of the one that was: no turn, no connection, no call to the model, no query,
+    // no file, no key for ever; and no session, once the other one has ended too.
     fake.all_replies_ended().await;
-    let watcher = database.admin().await;
+    let files_after = files_at_rest(&stays, &postgres, &fake).await;
+    assert!(files_after <= files_before, "{files_before} {files_after}");
+    let watcher = postgres.admin().await;
     postgres::wait_for_sessions(&watcher, "AND state <> 'idle'", 0).await;
     for key in redis.command(&["KEYS", "*"]).await.lines() {
         assert_ne!(redis.command(&["PTTL", key]).await, "-1", "{key}");
     }
     stays.stop().await;
+    postgres::wait_for_sessions(&watcher, "", 0).await;
+}
+
+/// How many files an instance without clients has open, besides the connections that it may keep for the next question: to
+/// PostgreSQL and to the model, of which it must be the only client.
+async fn files_at_rest(
+    instance: &ServeProcess,
+    postgres: &OwnPostgres,
+    fake: &FakeProvider,
+) -> usize {
+    for series in [
+        "connections",
+        "turns_in_flight",
+        "turn_tasks",
+        "outbox_bytes",
+    ] {
+        instance
+            .metric_falls_to(&format!("db_chat_{series}"), 0)
+            .await;
+    }
+    let watcher = postgres.admin().await;
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'db-chat'";
+    let counts = async || {
+        let sessions: i64 = watcher.query_one(sql, &[]).await.expect("a count").get(0);
+        (instance.open_files(), sessions, fake.open_connections())
+    };
+    // A connection that is being closed is not gone at once on both sides.
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let (before, after) = (counts().await, counts().await);
+        let (files, sessions, calls) = after;
+        let kept = usize::try_from(sessions).expect("few") + calls;
+        if before == after && files > kept {
+            return files - kept;
+        }
+        assert!(Instant::now() < deadline, "{before:?} {after:?}");
+    }
 }
 
 type Stream = WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
@@ -163,6 +216,10 @@ struct Client {
     conversation_id: String,
     /// The last frame's number.
     seq: u64,
+    /// The tokens, joined.
+    prose: String,
+    /// A resume needs no more than the question's name; half of the clients do without.
+    names_conversation: bool,
     cuts_left: u32,
 }
 
@@ -174,6 +231,8 @@ impl Client {
             request_id: format!("chaos-{number}"),
             conversation_id: ConversationId::random().to_string(),
             seq: 0,
+            prose: String::new(),
+            names_conversation: number.is_multiple_of(2),
             cuts_left: random.u32(0..4),
             random,
         }
@@ -225,7 +284,11 @@ impl Client {
             read += 1;
             self.seq += 1;
             assert_eq!(frame["seq"], self.seq, "a gap or a double: {frame}");
+            self.prose += frame["token"].as_str().unwrap_or_default();
             if is_final(&frame) {
+                if frame["type"] == "chat_response" && frame["error"].is_null() {
+                    assert_eq!(frame["reply"], self.prose.as_str(), "{frame}");
+                }
                 return Some(frame);
             }
         }
@@ -275,13 +338,11 @@ impl Client {
     }
 
     fn resume(&self) -> String {
-        json!({
-            "type": "resume",
-            "request_id": self.request_id,
-            "conversation_id": self.conversation_id,
-            "after": self.seq,
-        })
-        .to_string()
+        let mut frame = json!({"type": "resume", "request_id": self.request_id, "after": self.seq});
+        if self.names_conversation {
+            frame["conversation_id"] = json!(self.conversation_id);
+        }
+        frame.to_string()
     }
 }
 

@@ -7,8 +7,8 @@ use crate::support::redis::RedisServer;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_comes_back_empty_learns_again_what_is_running_and_what_has_ended() {
     let mut redis = RedisServer::start().await;
-    let mut one = Instance::start(redis.address()).await;
-    let two = Instance::start(redis.address()).await;
+    let mut one = Instance::start(&redis.url()).await;
+    let two = Instance::start(&redis.url()).await;
     let mut asker = one.server.connect().await;
     asker.ask("ended", None).await;
     one.playbook.next().await.answer("done").await;
@@ -25,7 +25,7 @@ async fn a_redis_that_comes_back_empty_learns_again_what_is_running_and_what_has
     let mut socket = two.server.connect().await;
     resume(&mut socket, "running", 0).await;
     assert_eq!(socket.frame().await["code"], "store_unavailable");
-    redis.restart().await;
+    redis.start_again().await;
     // Until both have found it again, the honest answer is that nothing is known.
     let first = loop {
         resume(&mut socket, "running", 0).await;
@@ -46,7 +46,7 @@ async fn a_redis_that_comes_back_empty_learns_again_what_is_running_and_what_has
 async fn a_question_ends_for_its_live_client_whatever_becomes_of_redis() {
     let redis = RedisServer::start().await;
     let mut proxy = CutProxy::start(redis.address()).await;
-    let mut one = Instance::start(proxy.address()).await;
+    let mut one = Instance::start(&format!("redis://{}", proxy.address())).await;
     for hangs in [false, true] {
         let mut asker = one.server.connect().await;
         let id = if hangs { "hangs" } else { "refused" };

@@ -1,6 +1,9 @@
 //! What the tests of this folder do at a socket, and instances that share a Redis.
 
+use chrono::Utc;
 use db_chat::config::{Config, StorageKind};
+use db_chat::domain::conversation::{StoredTurn, TurnOutcome};
+use db_chat::domain::ids::RequestId;
 use db_chat::pipeline::event::TurnEvent;
 use serde_json::{Value, json};
 
@@ -17,19 +20,16 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    /// Starts one on the Redis at this address.
-    pub(super) async fn start(redis: std::net::SocketAddr) -> Self {
+    /// Starts one on the Redis with this `REDIS_URL`.
+    pub(super) async fn start(redis: &str) -> Self {
         Self::start_with(redis, |_| {}).await
     }
 
-    pub(super) async fn start_with(
-        redis: std::net::SocketAddr,
-        change: impl FnOnce(&mut Config),
-    ) -> Self {
+    pub(super) async fn start_with(redis: &str, change: impl FnOnce(&mut Config)) -> Self {
         let (run_turn, playbook) = played();
         let server = TestServer::start_with(run_turn, |config| {
             config.conversations.storage = StorageKind::Redis;
-            config.conversations.redis_url = Some(format!("redis://{redis}").into());
+            config.conversations.redis_url = Some(redis.to_owned().into());
             config.limits.store_timeout_ms = 1_000;
             change(config);
         })
@@ -60,4 +60,19 @@ pub(super) fn checked_prose(frames: &[Value], first: u64) -> String {
     }
     let tokens = frames.iter().filter_map(|frame| frame["token"].as_str());
     tokens.collect()
+}
+
+/// A turn for the store.
+pub(super) fn stored(name: &str) -> StoredTurn {
+    StoredTurn {
+        request_id: RequestId::parse(name).expect("an id"),
+        asked_at: chrono::DateTime::<Utc>::UNIX_EPOCH,
+        question: name.to_owned(),
+        sql: None,
+        result: None,
+        reply: name.to_owned(),
+        outcome: TurnOutcome::Answered,
+        options: Vec::new(),
+        tokens_spent: 0,
+    }
 }

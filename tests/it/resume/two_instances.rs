@@ -1,23 +1,30 @@
-//! Two instances that share a Redis act as one.
+//! Two instances that share a Redis, of whichever kind, act as one.
 
 use std::time::Duration;
 
-use chrono::Utc;
 use db_chat::conversations::StoreError;
-use db_chat::domain::conversation::{StoredTurn, TurnOutcome};
-use db_chat::domain::ids::{ConversationId, RequestId};
+use db_chat::domain::ids::ConversationId;
 use db_chat::domain::principal::Principal;
 use db_chat::pipeline::event::{Stage, TurnEvent};
 
-use super::support::{CONVERSATION, Instance, cancel, checked_prose, resume, say};
+use super::support::{CONVERSATION, Instance, cancel, checked_prose, resume, say, stored};
 use crate::support::cut_proxy::CutProxy;
-use crate::support::redis::RedisServer;
+use crate::support::redis::{AnyRedis, RedisServer, with_each_redis};
+use crate::support::turns::PATIENCE;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_question_is_taken_up_on_the_other_instance_without_gap_or_double() {
-    let redis = RedisServer::start().await;
-    let mut one = Instance::start(redis.address()).await;
-    let two = Instance::start(redis.address()).await;
+with_each_redis! {
+    what_one_instance_does_is_told_the_other_at_once
+    a_question_is_taken_up_on_the_other_instance_without_gap_or_double
+    a_question_is_stopped_from_the_other_instance
+    a_question_that_is_followed_elsewhere_goes_on_and_is_stopped_when_nobody_is_left
+    questions_of_one_conversation_on_two_instances_run_one_after_the_other
+    an_instance_that_stops_ends_its_questions_for_those_who_follow_elsewhere
+    who_has_the_end_already_is_told_the_same_end_on_the_other_instance
+}
+
+async fn a_question_is_taken_up_on_the_other_instance_without_gap_or_double(redis: AnyRedis) {
+    let mut one = Instance::start(&redis.url()).await;
+    let two = Instance::start(&redis.url()).await;
     let mut lost = one.server.connect().await;
     lost.ask("q", Some(CONVERSATION)).await;
     let turn = one.playbook.next().await;
@@ -58,11 +65,9 @@ async fn a_question_is_taken_up_on_the_other_instance_without_gap_or_double() {
     assert_all_expire(&redis).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_question_is_stopped_from_the_other_instance() {
-    let redis = RedisServer::start().await;
-    let mut one = Instance::start(redis.address()).await;
-    let two = Instance::start(redis.address()).await;
+async fn a_question_is_stopped_from_the_other_instance(redis: AnyRedis) {
+    let mut one = Instance::start(&redis.url()).await;
+    let two = Instance::start(&redis.url()).await;
     let mut asker = one.server.connect().await;
     asker.ask("q", None).await;
     let turn = one.playbook.next().await;
@@ -81,12 +86,12 @@ async fn a_question_is_stopped_from_the_other_instance() {
     assert_eq!(asker.frames_of("again").await.len(), 2);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_question_that_is_followed_elsewhere_goes_on_and_is_stopped_when_nobody_is_left() {
-    let redis = RedisServer::start().await;
+async fn a_question_that_is_followed_elsewhere_goes_on_and_is_stopped_when_nobody_is_left(
+    redis: AnyRedis,
+) {
     let short = |config: &mut db_chat::config::Config| config.limits.resume_seconds = 2;
-    let mut one = Instance::start_with(redis.address(), short).await;
-    let two = Instance::start_with(redis.address(), short).await;
+    let mut one = Instance::start_with(&redis.url(), short).await;
+    let two = Instance::start_with(&redis.url(), short).await;
     let mut lost = one.server.connect().await;
     lost.ask("q", None).await;
     let turn = one.playbook.next().await;
@@ -105,11 +110,9 @@ async fn a_question_that_is_followed_elsewhere_goes_on_and_is_stopped_when_nobod
     turn.cancelled().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn questions_of_one_conversation_on_two_instances_run_one_after_the_other() {
-    let redis = RedisServer::start().await;
-    let mut one = Instance::start(redis.address()).await;
-    let mut two = Instance::start(redis.address()).await;
+async fn questions_of_one_conversation_on_two_instances_run_one_after_the_other(redis: AnyRedis) {
+    let mut one = Instance::start(&redis.url()).await;
+    let mut two = Instance::start(&redis.url()).await;
     let (mut at_one, mut at_two) = (one.server.connect().await, two.server.connect().await);
     at_one.ask("first", Some(CONVERSATION)).await;
     let first = one.playbook.next().await;
@@ -137,8 +140,8 @@ async fn questions_of_one_conversation_on_two_instances_run_one_after_the_other(
 async fn an_owner_that_was_cut_off_cannot_write_late_and_its_question_is_lost_for_everybody() {
     let redis = RedisServer::start().await;
     let proxy = CutProxy::start(redis.address()).await;
-    let mut one = Instance::start(proxy.address()).await;
-    let mut two = Instance::start(redis.address()).await;
+    let mut one = Instance::start(&format!("redis://{}", proxy.address())).await;
+    let mut two = Instance::start(&redis.url()).await;
     let (mut asker, mut socket) = (one.server.connect().await, two.server.connect().await);
     asker.ask("q", Some(CONVERSATION)).await;
     let turn = one.playbook.next().await;
@@ -201,14 +204,12 @@ async fn an_owner_that_was_cut_off_cannot_write_late_and_its_question_is_lost_fo
     assert_eq!(kept.expect("a conversation").turns, [stored("next")]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_instance_that_stops_ends_its_questions_for_those_who_follow_elsewhere() {
-    let redis = RedisServer::start().await;
-    let mut one = Instance::start_with(redis.address(), |config| {
+async fn an_instance_that_stops_ends_its_questions_for_those_who_follow_elsewhere(redis: AnyRedis) {
+    let mut one = Instance::start_with(&redis.url(), |config| {
         config.limits.shutdown_timeout_ms = 300;
     })
     .await;
-    let two = Instance::start(redis.address()).await;
+    let two = Instance::start(&redis.url()).await;
     let mut asker = one.server.connect().await;
     asker.ask("q", None).await;
     let turn = one.playbook.next().await;
@@ -226,36 +227,82 @@ async fn an_instance_that_stops_ends_its_questions_for_those_who_follow_elsewher
     assert_all_expire(&redis).await;
 }
 
-fn stored(name: &str) -> StoredTurn {
-    StoredTurn {
-        request_id: RequestId::parse(name).expect("an id"),
-        asked_at: chrono::DateTime::<Utc>::UNIX_EPOCH,
-        question: name.to_owned(),
-        sql: None,
-        result: None,
-        reply: name.to_owned(),
-        outcome: TurnOutcome::Answered,
-        options: Vec::new(),
-        tokens_spent: 0,
+async fn what_one_instance_does_is_told_the_other_at_once(redis: AnyRedis) {
+    /// Without being told, each round would take three looks, and each look a second.
+    const ROUNDS: usize = 15;
+    let mut one = Instance::start(&redis.url()).await;
+    let mut two = Instance::start(&redis.url()).await;
+    let (mut at_one, mut at_two) = (one.server.connect().await, two.server.connect().await);
+    let rounds = async {
+        for number in 0..ROUNDS {
+            let (here, there) = (format!("here-{number}"), format!("there-{number}"));
+            at_one.ask(&here, Some(CONVERSATION)).await;
+            let turn = one.playbook.next().await;
+            // Frames.
+            resume(&mut at_two, &here, 0).await;
+            for token in ["a ", "b "] {
+                say(&turn, token).await;
+                assert_eq!(at_two.frame().await["token"], token);
+            }
+            // The conversation.
+            at_two.ask(&there, Some(CONVERSATION)).await;
+            wait_for_line(&redis, 1).await;
+            turn.answer("a b").await;
+            let waited = two.playbook.next().await;
+            assert_eq!(at_one.frames_of(&here).await.len(), 3);
+            assert_eq!(at_two.frames_of(&here).await[0]["reply"], "a b");
+            // A stop.
+            cancel(&mut at_one, &there).await;
+            waited.cancelled().await;
+            assert_eq!(at_two.frames_of(&there).await[0]["code"], "cancelled");
+        }
+    };
+    tokio::time::timeout(PATIENCE, rounds)
+        .await
+        .expect("told at once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_redis_lets_nobody_publish_or_listen_everything_only_takes_longer() {
+    let redis = RedisServer::start().await;
+    let user = "ACL SETUSER quiet on >sesame ~* resetchannels +@all".split(' ');
+    redis.command(&user.collect::<Vec<_>>()).await;
+    let url = format!("redis://quiet:sesame@{}", redis.address());
+    let mut one = Instance::start(&url).await;
+    let mut two = Instance::start(&url).await;
+    let (mut at_one, mut at_two) = (one.server.connect().await, two.server.connect().await);
+    at_one.ask("q", Some(CONVERSATION)).await;
+    let turn = one.playbook.next().await;
+    resume(&mut at_two, "q", 0).await;
+    for token in ["a ", "b "] {
+        say(&turn, token).await;
+        assert_eq!(at_two.frame().await["token"], token);
     }
+    at_two.ask("next", Some(CONVERSATION)).await;
+    turn.answer("a b").await;
+    assert_eq!(at_two.frames_of("q").await[0]["reply"], "a b");
+    let next = two.playbook.next().await;
+    cancel(&mut at_one, "next").await;
+    next.cancelled().await;
+    assert_eq!(at_two.frames_of("next").await[0]["code"], "cancelled");
 }
 
 /// Waits until so many turns are in the conversation's line.
-async fn wait_for_line(redis: &RedisServer, wanted: usize) {
+async fn wait_for_line(redis: &AnyRedis, wanted: usize) {
     let line = format!("db-chat:conversation:{{{CONVERSATION}}}:line");
-    let deadline = tokio::time::Instant::now() + crate::support::turns::PATIENCE;
+    let deadline = tokio::time::Instant::now() + PATIENCE;
     while redis.command(&["ZCARD", &line]).await != wanted.to_string() {
         assert!(tokio::time::Instant::now() < deadline, "nobody in line");
     }
 }
 
 /// Whatever is left in Redis goes by itself.
-async fn assert_all_expire(redis: &RedisServer) {
-    let keys = redis.command(&["KEYS", "*"]).await;
+async fn assert_all_expire(redis: &AnyRedis) {
+    let keys = redis.keys().await;
     assert!(!keys.is_empty());
-    for key in keys.lines() {
+    for key in keys {
         let left: i64 = redis
-            .command(&["PTTL", key])
+            .command(&["PTTL", &key])
             .await
             .parse()
             .expect("a number");
@@ -264,11 +311,9 @@ async fn assert_all_expire(redis: &RedisServer) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn who_has_the_end_already_is_told_the_same_end_on_the_other_instance() {
-    let redis = RedisServer::start().await;
-    let mut one = Instance::start(redis.address()).await;
-    let two = Instance::start(redis.address()).await;
+async fn who_has_the_end_already_is_told_the_same_end_on_the_other_instance(redis: AnyRedis) {
+    let mut one = Instance::start(&redis.url()).await;
+    let two = Instance::start(&redis.url()).await;
     let (mut asker, mut other) = (one.server.connect().await, two.server.connect().await);
     asker.ask("q", Some(CONVERSATION)).await;
     let turn = one.playbook.next().await;

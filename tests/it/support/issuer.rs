@@ -13,8 +13,11 @@ use ring::signature::{
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::sync::{OwnedMutexGuard, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
+
+use super::turns::PATIENCE;
 
 /// For these tests only: nobody trusts it.
 const RSA_KEY: &[u8] = include_bytes!("keys/rsa_for_tests.pk8");
@@ -132,6 +135,10 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
 pub(crate) struct Issuer {
     address: SocketAddr,
     state: Arc<Mutex<Published>>,
+    /// How many requests have come.
+    asked: watch::Receiver<usize>,
+    /// Held while answers are held back.
+    answering: Arc<tokio::sync::Mutex<()>>,
     _end: DropGuard,
 }
 
@@ -152,6 +159,9 @@ impl Issuer {
         let state = Arc::new(Mutex::new(Published::default()));
         let end = CancellationToken::new();
         let (served, ended) = (Arc::clone(&state), end.clone());
+        let (counted, asked) = watch::channel(0);
+        let answering = Arc::<tokio::sync::Mutex<()>>::default();
+        let may_answer = Arc::clone(&answering);
         TaskTracker::new().spawn(async move {
             let serve = async {
                 while let Ok((mut stream, _)) = listener.accept().await {
@@ -162,6 +172,8 @@ impl Issuer {
                         };
                         request.push(byte);
                     }
+                    counted.send_modify(|count| *count += 1);
+                    drop(may_answer.lock().await);
                     let response = served.lock().expect("sound").response();
                     let _ = stream.write_all(response.as_bytes()).await;
                     let _ = stream.shutdown().await;
@@ -172,6 +184,8 @@ impl Issuer {
         let issuer = Self {
             address,
             state,
+            asked,
+            answering,
             _end: end.drop_guard(),
         };
         issuer.publish(keys);
@@ -191,6 +205,19 @@ impl Issuer {
     /// Answers every fetch with an error from now on, or not any more.
     pub(crate) fn set_down(&self, is_down: bool) {
         self.state.lock().expect("sound").is_down = is_down;
+    }
+
+    /// Holds answers back until what is returned is dropped.
+    pub(crate) async fn hold(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.answering).lock_owned().await
+    }
+
+    /// Waits until so many requests have come.
+    pub(crate) async fn asked(&self, count: usize) {
+        let mut asked = self.asked.clone();
+        let enough = asked.wait_for(|asked| *asked >= count);
+        let enough = tokio::time::timeout(PATIENCE, enough).await;
+        enough.expect("requests in time").expect("an issuer");
     }
 
     /// How often the keys were asked for.

@@ -3,6 +3,7 @@
 pub(crate) mod cut_proxy;
 pub(crate) mod fake_provider;
 pub(crate) mod issuer;
+pub(crate) mod own_postgres;
 pub(crate) mod postgres;
 pub(crate) mod raw;
 pub(crate) mod redis;

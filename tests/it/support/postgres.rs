@@ -32,6 +32,13 @@ pub(crate) async fn server() -> &'static PrivatePostgres {
         .await
 }
 
+/// A server that nothing else uses, for what a server has once: roles that come and go, locks, sessions.
+pub(crate) async fn server_alone() -> &'static PrivatePostgres {
+    let started = PrivatePostgres::start().await;
+    // Like the shared one, it ends with the process.
+    Box::leak(Box::new(started.expect("a PostgreSQL of one's own")))
+}
+
 /// An empty database of one test's own.
 pub(crate) struct TestDatabase {
     name: String,
@@ -41,7 +48,11 @@ pub(crate) struct TestDatabase {
 impl TestDatabase {
     /// Creates a database and runs `sql` in it.
     pub(crate) async fn create(sql: &str) -> Self {
-        let server = server().await;
+        Self::create_in(server().await, sql).await
+    }
+
+    /// The same in a server of the caller's choice.
+    pub(crate) async fn create_in(server: &'static PrivatePostgres, sql: &str) -> Self {
         let number = DATABASES.fetch_add(1, Ordering::Relaxed);
         let name = format!("test_{number}");
         let admin = connect(&server.admin_url("postgres")).await;

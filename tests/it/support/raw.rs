@@ -75,6 +75,11 @@ impl RawSocket {
         self.stream.write_all(bytes).await.expect("an open socket");
     }
 
+    /// The same; `false` if the server has ended the connection.
+    pub(crate) async fn try_bytes(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).await.is_ok()
+    }
+
     /// Sends a text frame.
     pub(crate) async fn text(&mut self, text: &str) {
         self.bytes(&Self::encode(0x81, text.as_bytes())).await;

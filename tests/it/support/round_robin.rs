@@ -2,6 +2,7 @@
 //! one does not listen.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -10,6 +11,7 @@ use tokio_util::task::TaskTracker;
 /// The balancer. Dropping it closes everything.
 pub(crate) struct RoundRobin {
     address: SocketAddr,
+    backends: Arc<Mutex<Vec<SocketAddr>>>,
     stop: CancellationToken,
 }
 
@@ -21,12 +23,15 @@ impl RoundRobin {
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
         let (stopped, connections) = (stop.clone(), tasks.clone());
+        let backends = Arc::new(Mutex::new(backends));
+        let current = Arc::clone(&backends);
         let accepting = async move {
             for next in 0.. {
                 let Ok((client, _)) = listener.accept().await else {
                     return;
                 };
-                let (backends, stop) = (backends.clone(), stopped.clone());
+                let backends = current.lock().expect("no panic").clone();
+                let stop = stopped.clone();
                 connections.spawn(async move {
                     stop.run_until_cancelled(serve(client, &backends, next))
                         .await
@@ -35,7 +40,19 @@ impl RoundRobin {
         };
         let until = stop.clone();
         tasks.spawn(async move { until.run_until_cancelled(accepting).await });
-        Self { address, stop }
+        Self {
+            address,
+            backends,
+            stop,
+        }
+    }
+
+    /// From the next connection on, `new` stands where `old` stood.
+    pub(crate) fn replace(&self, old: SocketAddr, new: SocketAddr) {
+        let mut backends = self.backends.lock().expect("no panic");
+        for backend in backends.iter_mut().filter(|backend| **backend == old) {
+            *backend = new;
+        }
     }
 
     /// Where clients connect to.

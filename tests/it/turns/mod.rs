@@ -10,6 +10,7 @@ mod client;
 mod database_faults;
 mod django_client;
 mod fault_matrix;
+mod first_status;
 mod follow_up;
 mod leaks;
 mod logs;

@@ -8,6 +8,7 @@ use super::rig::{KEY, PROSE, QUESTION, fenced};
 use crate::support::fake_provider::{FakeProvider, Reply};
 use crate::support::postgres::TestDatabase;
 use crate::support::serve_process::ServeProcess;
+use crate::support::tls_front::{Authority, TlsFront};
 use crate::support::turns::PATIENCE;
 
 /// One request as it came.
@@ -41,10 +42,32 @@ async fn collect(listener: &TcpListener) -> Exported {
 async fn the_spans_of_a_question_reach_the_collector_by_the_end() {
     let collector = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let endpoint = format!("http://{}", collector.local_addr().expect("an address"));
+    the_spans_of_a_question_arrive(&collector, &endpoint, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn they_reach_it_over_tls_where_the_system_trusts_its_certificate() {
+    let collector = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let authority = Authority::new();
+    let target = collector.local_addr().expect("an address");
+    let front = TlsFront::start(target, &authority).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let roots = folder.path().join("roots.pem");
+    std::fs::write(&roots, &authority.pem).expect("written");
+    let roots = roots.to_str().expect("a path");
+    let trusted = [("SSL_CERT_FILE", roots)];
+    the_spans_of_a_question_arrive(&collector, &front.url(), &trusted).await;
+}
+
+async fn the_spans_of_a_question_arrive(
+    collector: &TcpListener,
+    endpoint: &str,
+    variables: &[(&str, &str)],
+) {
     let database = TestDatabase::create("CREATE TABLE customers AS SELECT 1 AS id").await;
     let fake = FakeProvider::start().await;
     let (url, base_url) = (database.url(), fake.url());
-    let mut process = ServeProcess::start(&[
+    let mut settings: Vec<(&str, &str)> = vec![
         ("DATABASE_URL", &url),
         ("LLM_PROVIDER", "anthropic"),
         ("ANTHROPIC_API_KEY", KEY),
@@ -53,16 +76,17 @@ async fn the_spans_of_a_question_reach_the_collector_by_the_end() {
         ("DB_CHAT_LOG", "error"),
         // Nothing is sent before the end.
         ("OTEL_BSP_SCHEDULE_DELAY", "3600000"),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint),
-    ])
-    .await;
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
+    ];
+    settings.extend_from_slice(variables);
+    let mut process = ServeProcess::start(&settings).await;
     let mut client = Client::connect_to(process.address).await;
     fake.push(Reply::text(&fenced("SELECT id FROM public.customers")));
     fake.push(Reply::text(PROSE));
     let answered = client.ask(QUESTION).await;
     answered.assert_answered();
     client.leave().await;
-    let both = async { tokio::join!(collect(&collector), process.stop()) };
+    let both = async { tokio::join!(collect(collector), process.stop()) };
     let exported = tokio::time::timeout(PATIENCE, both).await;
     let (exported, ()) = exported.expect("spans in time");
 

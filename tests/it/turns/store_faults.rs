@@ -70,7 +70,7 @@ async fn a_store_that_is_gone_at_any_stage_ends_the_question_once_and_is_used_ag
     store.redis.kill().await;
     let transcript = client.ask(QUESTION).await;
     transcript.assert_failed("store_unavailable", true);
-    store.redis.restart().await;
+    store.redis.start_again().await;
     ask_until_answered(&mut client).await;
 }
 

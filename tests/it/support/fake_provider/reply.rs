@@ -287,6 +287,11 @@ impl Gate {
         self.state.send_modify(|state| state.open = true);
     }
 
+    /// Holds the replies that come to it from now on.
+    pub(crate) fn close(&self) {
+        self.state.send_modify(|state| state.open = false);
+    }
+
     /// Returns once a reply stands before the gate: everything before it has been written to the socket.
     pub(crate) async fn reached(&self) {
         let mut state = self.state.subscribe();

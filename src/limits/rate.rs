@@ -1,9 +1,9 @@
-//! Questions a minute: a whole minute's worth may come at once, then one as each becomes free again (the generic cell rate
+//! So many a minute: a whole minute's worth may come at once, then one as each becomes free again (the generic cell rate
 //! algorithm, which needs one number a subject and lets nobody double their share at the turn of a minute).
 //!
-//! With Redis the count is one over all instances. When Redis is away no question is let through: conversations live there
-//! too, so it could not be answered anyway, and counting on in each instance would let through as many times too many as
-//! there are instances, at the very moment when something is overloaded.
+//! With Redis the count is one over all instances. When Redis is away nothing is let through: conversations and tickets live
+//! there too, so no question could be answered anyway, and counting on in each instance would let through as many times too
+//! many as there are instances, at the very moment when something is overloaded.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -17,15 +17,17 @@ use crate::config::Limits;
 use crate::domain::principal::Principal;
 use crate::redis::{Keys, RedisConnection};
 
-const QUESTION_RATE: &str = include_str!("question_rate.lua");
+const RATE: &str = include_str!("rate.lua");
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// Subjects in memory between two clean-ups.
 const SUBJECTS_MAX: usize = 10_000;
 
-/// Counts questions.
-pub struct QuestionRate {
+/// Counts one kind of thing that somebody wants.
+pub struct MinuteRate {
+    /// Tells the kind in Redis.
+    kind: &'static str,
     per_minute_max: u32,
     place: Place,
 }
@@ -36,17 +38,17 @@ enum Place {
     Redis(RedisConnection, Keys),
 }
 
-/// A question that may not be asked now.
+/// Something that may not be had now.
 #[derive(Debug, thiserror::Error)]
 pub enum RateError {
     /// Too many came before it.
-    #[error("too many questions in a minute")]
+    #[error("too many in a minute")]
     Exceeded {
         /// After this long one more is allowed.
         retry_after: Duration,
     },
     /// Redis cannot be asked.
-    #[error("questions cannot be counted in Redis")]
+    #[error("nothing can be counted in Redis")]
     Unavailable {
         /// The driver's own words.
         #[source]
@@ -54,24 +56,46 @@ pub enum RateError {
     },
 }
 
-impl QuestionRate {
-    /// In Redis where there is a connection, else in this process.
+impl MinuteRate {
+    /// Of questions. In Redis where there is a connection, else in this process.
     #[must_use]
-    pub fn new(limits: &Limits, redis: Option<RedisConnection>, redis_prefix: &str) -> Self {
+    pub fn of_questions(
+        limits: &Limits,
+        redis: Option<RedisConnection>,
+        redis_prefix: &str,
+    ) -> Self {
+        let per_minute_max = limits.questions_per_minute_max;
+        Self::new("question", per_minute_max, redis, redis_prefix)
+    }
+
+    /// Of tickets. In Redis where there is a connection, else in this process.
+    #[must_use]
+    pub fn of_tickets(limits: &Limits, redis: Option<RedisConnection>, redis_prefix: &str) -> Self {
+        let per_minute_max = limits.tickets_per_minute_max;
+        Self::new("ticket", per_minute_max, redis, redis_prefix)
+    }
+
+    fn new(
+        kind: &'static str,
+        per_minute_max: u32,
+        redis: Option<RedisConnection>,
+        redis_prefix: &str,
+    ) -> Self {
         let place = match redis {
             Some(redis) => Place::Redis(redis, Keys::new(redis_prefix)),
             None => Place::Memory(Mutex::default()),
         };
         Self {
-            per_minute_max: limits.questions_per_minute_max,
+            kind,
+            per_minute_max,
             place,
         }
     }
 
-    /// Counts one question.
+    /// Counts one more.
     ///
     /// # Errors
-    /// It may not be asked now; then it is not counted.
+    /// It may not be had now; then it is not counted.
     pub async fn admit(
         &self,
         principal: &Principal,
@@ -88,7 +112,7 @@ impl QuestionRate {
                     Value::from(self.per_minute_max.to_string()),
                 ];
                 let wait_ms: u64 = redis
-                    .run_script(QUESTION_RATE, [keys.question_rate(&subject)], arguments)
+                    .run_script(RATE, [keys.rate(self.kind, &subject)], arguments)
                     .await
                     .map_err(|source| RateError::Unavailable { source })?;
                 Duration::from_millis(wait_ms)
@@ -100,7 +124,7 @@ impl QuestionRate {
         Err(RateError::Exceeded { retry_after: wait })
     }
 
-    /// In which one more question is allowed.
+    /// In which one more is allowed.
     fn interval(&self) -> Duration {
         MINUTE / self.per_minute_max.max(1)
     }
@@ -137,7 +161,7 @@ mod tests {
             questions_per_minute_max: 3,
             ..Limits::default()
         };
-        let rate = QuestionRate::new(&limits, None, "");
+        let rate = MinuteRate::of_questions(&limits, None, "");
         let (counted, start) = (Mutex::default(), Instant::now());
         let ask = |name: &str, seconds: u64| {
             let now = start + Duration::from_secs(seconds);

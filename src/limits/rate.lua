@@ -1,6 +1,6 @@
--- Counts one question against a rate: the generic cell rate algorithm, in one step and by the clock of Redis, so that all
+-- Counts one thing against a rate: the generic cell rate algorithm, in one step and by the clock of Redis, so that all
 -- instances agree. The key holds when the allowance will be whole again (ms). Answers 0, or after how many ms to come back.
--- KEYS: whose questions. ARGV: ms in which one question is allowed again, how many may come at once.
+-- KEYS: whose. ARGV: ms in which one more is allowed again, how many may come at once.
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
