@@ -11,41 +11,40 @@ export function startChat(host, base, language) {
 	const t = textsFor(language);
 	const server = serverAt(base, host);
 	const conversation = new Conversation(`${base}#${host.id}`);
-	const views = new Map();
 
-	/** For screen readers: beginnings and ends, never single words. */
+	/** For screen readers: stages and whole answers, never single words. */
 	const live = h("p.unseen", { role: "status" });
 	const announce = (text) => (live.textContent = text);
 	const context = { t, language, announce, again, edit, ask: (question) => ask(question) && input.focus(), room: () => Math.max(260, Math.min(720, log.clientWidth - 60)) };
-	const tool = (name, label, onclick) => button(name, onclick, { "aria-label": t(label), title: t(label) }, "quiet.tool");
+	const tool = (name, label, onclick) => button(name, onclick, { label: t(label), title: t(label) }, "quiet.tool");
 	const title = h("h2", { part: "title" });
 	const line = h("span.line");
 	const panel = historyPanel(context, {
-		list: async () => (server.knowsWho() && (await server.list())) || conversation.listed,
+		refresh,
 		open,
-		async rename(id, name) {
-			if (server.knowsWho()) await server.rename(id, name);
-			conversation.listed = conversation.listed.map((other) => (other.id === id ? { ...other, title: name } : other));
+		list: async () => (await server.list()) || conversation.listed,
+		async rename(id, title) {
+			await server.rename(id, title);
+			conversation.listed = conversation.listed.map((other) => (other.id === id ? { ...other, title } : other));
 		},
 		async remove(id) {
 			await server.forget(id);
 			conversation.listed = conversation.listed.filter((other) => other.id !== id);
-			if (id === conversation.id) clear(null);
+			if (id === conversation.id) open(null);
 		},
 	});
-	const past = tool("☰", "conversations", () => (panel.element.hidden ? panel.show() : (panel.element.hidden = true)));
-	const fresh = tool("+", "newConversation", () => open(null));
+	const past = tool("☰", "conversations", () => (panel.hidden ? panel.list() : hidePanel()));
 	const welcome = h("h3.welcome", t("welcome"));
 	const turns = h("ol.turns");
-	const log = h("div.log", { part: "conversation", role: "region", "aria-label": t("conversation"), tabindex: 0 }, welcome, turns);
-	const samples = h("div.samples", { role: "group", "aria-label": t("examples") });
-	const input = h("textarea", { rows: 1, enterkeyhint: "send", "aria-label": t("question"), "aria-describedby": "keys", oninput: refresh });
+	const log = h("div.log", { part: "conversation", role: "region", label: t("conversation"), tabindex: 0 }, welcome, turns);
+	const samples = h("div.samples", { role: "group", label: t("suggestions") });
+	const input = h("textarea", { rows: 1, enterkeyhint: "send", label: t("question"), oninput: refresh });
 	const send = button("", () => (conversation.working ? stop() : submit()), { part: "send" }, "send");
-	// The empty title keeps the host's from showing as a tooltip over everything.
+	// Without a title of its own, the host's would be a tooltip over everything.
 	const root = h("div.root", { part: "root", title: "", onkeydown: press },
-		h("header.head", { part: "header" }, title, line, past, fresh, button("×", () => host.hide(), { "aria-label": t("close") }, "quiet.tool.shut")), panel.element, log, samples,
-		h("form.composer", { part: "composer" }, input, send), h("div.foot", { id: "keys" }, t("keys")), live);
-	const launcher = button("💬", () => host.show(), { part: "launcher", "aria-label": t("open"), title: "" }, "launcher");
+		h("header.head", { part: "header" }, title, line, past, tool("+", "newConversation", () => open(null)), tool("×", "close", () => host.hide())), panel, log, samples,
+		h("form.composer", { part: "composer" }, input, send), live);
+	const launcher = button(icon("chat"), () => host.show(), { part: "launcher", label: t("open"), title: "" }, "launcher");
 	host.shadowRoot.replaceChildren(root, launcher);
 	showAttributes();
 	const history = async () => conversation.id && server.history(conversation.id).catch(() => undefined);
@@ -54,12 +53,9 @@ export function startChat(host, base, language) {
 		onState(state) {
 			line.dataset.state = state;
 			line.textContent = t(state);
-			const turn = conversation.working;
-			if (state !== "retrying" || !turn) return;
-			turn.stage = t("reconnecting");
-			views.get(turn)?.update();
+			if (state === "retrying" && conversation.working) tellStage(conversation.working, t(state));
 		},
-		onGreeting: ({ feedback }) => (context.rate = feedback && server.isHttpOurs() && (({ requestId }, rating) => server.rate({ request_id: requestId, conversation_id: conversation.id, rating }))),
+		onGreeting: ({ feedback }) => (context.rate = feedback && server.isHttpOurs() && (({ requestId }, rating, comment) => server.rate({ request_id: requestId, conversation_id: conversation.id, rating, comment }))),
 	});
 	restore();
 
@@ -68,24 +64,27 @@ export function startChat(host, base, language) {
 		if (event.isComposing) return;
 		if (event.key === "Enter" && !event.shiftKey && event.target === input) submit();
 		else if (event.key !== "Escape") return;
-		else if (!panel.element.hidden) {
-			panel.element.hidden = true;
-			past.focus();
-		} else if (conversation.working) stop();
+		else if (!panel.hidden) hidePanel();
+		else if (conversation.working) stop();
 		else if (host.hasAttribute("floating")) host.hide();
 		event.preventDefault();
 	}
 
+	function hidePanel() {
+		panel.hidden = true;
+		refresh();
+		past.focus();
+	}
+
 	function submit() {
-		if (!ask(input.value)) return;
-		input.value = "";
+		if (ask(input.value)) input.value = "";
 		refresh();
 	}
 
 	function ask(question) {
 		const text = question.trim();
 		if (text === "" || conversation.working) return false;
-		panel.element.hidden = true;
+		panel.hidden = true;
 		const turn = conversation.begin(newRequestId(), text);
 		show(turn);
 		announce(t("working"));
@@ -98,41 +97,44 @@ export function startChat(host, base, language) {
 	function stop() {
 		const turn = conversation.working;
 		if (!turn || turn.state === "stopping") return;
-		Object.assign(turn, { state: "stopping", stage: t("stop") });
-		views.get(turn).update();
-		connection.cancel(turn.requestId);
+		turn.state = "stopping";
+		tellStage(turn, t("stop"));
+		connection.cancel();
 		refresh();
 	}
 
+	function tellStage(turn, stage) {
+		turn.stage = stage;
+		turn.view.update();
+		announce(stage);
+	}
+
 	async function take(frame) {
-		if (["connection_lost", "turn_lost"].includes(frame.code)) {
+		if (/_lost$/.test(frame.code)) {
 			const stored = (await history())?.find((turn) => turn.request_id === frame.request_id);
 			if (stored && stored.outcome !== "stopped") frame = { ...stored, type: "chat_response" };
 		}
 		const turn = conversation.apply(frame);
-		const view = views.get(turn);
-		if (!view) return;
-		view.update();
+		if (!turn) return;
+		turn.view.update();
+		if (frame.type === "status") announce(frame.message);
 		if (!isFinal(frame)) return;
-		announce(view.announcement());
+		announce(turn.view.announcement());
 		refresh();
 		host.dispatchEvent(new CustomEvent(frame.type === "error" ? "db-chat-error" : "db-chat-answer", { bubbles: true, composed: true, detail: frame }));
 	}
 
 	function show(turn) {
-		for (const view of views.values()) view.retire();
-		const view = turnView(turn, context);
-		views.set(turn, view);
-		turns.append(view.element);
+		for (const { view } of conversation.turns) view?.retire();
+		turn.view = turnView(turn, context);
+		turns.append(turn.view.element);
 	}
 
 	function again(turn) {
 		if (conversation.working) return;
-		views.get(turn).element.remove();
-		views.delete(turn);
+		turn.view.element.remove();
 		conversation.turns = conversation.turns.filter((other) => other !== turn);
-		ask(turn.question);
-		input.focus();
+		context.ask(turn.question);
 	}
 
 	function edit(turn) {
@@ -141,22 +143,17 @@ export function startChat(host, base, language) {
 		input.focus();
 	}
 
-	function clear(id) {
+	function open(id) {
 		stop();
 		conversation.open(id);
-		views.clear();
 		turns.replaceChildren();
-		refresh();
-	}
-
-	function open(id) {
-		clear(id);
-		panel.element.hidden = true;
+		panel.hidden = true;
 		input.focus();
 		return restore();
 	}
 
 	async function restore() {
+		refresh();
 		const { id, running } = conversation;
 		const stored = await history();
 		if (conversation.id !== id || conversation.turns.length > 0) return;
@@ -172,29 +169,29 @@ export function startChat(host, base, language) {
 	}
 
 	function refresh() {
-		const { working } = conversation;
-		const isEmpty = conversation.turns.length === 0;
+		const { working, turns: { length } } = conversation;
 		const name = working ? "stop" : "send";
+		const isOff = working ? working.state === "stopping" : input.value.trim() === "";
+		// A button that is switched off loses the focus.
+		if (isOff && send.matches(":focus")) input.focus();
 		send.setAttribute("aria-label", t(name));
 		send.replaceChildren(icon(name));
-		send.disabled = working ? working.state === "stopping" : input.value.trim() === "";
-		input.rows = Math.min(8, input.value.split("\n").length);
-		fresh.hidden = isEmpty;
-		welcome.hidden = !isEmpty;
-		samples.hidden = !isEmpty || !samples.hasChildNodes();
+		send.disabled = isOff;
+		past.setAttribute("aria-expanded", !panel.hidden);
+		welcome.hidden = length > 0;
+		samples.hidden = length > 0;
 	}
 
 	function showAttributes() {
 		title.textContent = host.title || t("title");
-		input.placeholder = host.placeholder || t("placeholder");
-		launcher.setAttribute("aria-expanded", host.hasAttribute("open"));
+		input.placeholder = host.placeholder || t("question");
 		samples.replaceChildren(...host.questions.map((question) => button(question, () => context.ask(question), { dir: "auto" }, "chip")));
 		refresh();
 	}
 
-	/** The question at the top: its answer grows below without moving what is being read. */
-	function scrollTo(turn) {
-		log.scrollTop += views.get(turn).element.getBoundingClientRect().top - log.getBoundingClientRect().top + 1;
+	/** The question at the top: its answer grows below what is being read. */
+	function scrollTo({ view }) {
+		log.scrollTop += view.element.getBoundingClientRect().top - log.getBoundingClientRect().top + 1;
 	}
 
 	return { ask, stop, open, showAttributes, close: () => connection.close(), input, launcher };

@@ -1,6 +1,7 @@
 /** A socket that comes back, HTTP where there is none, one final frame for each question. */
 
 const ATTEMPTS_BEFORE_HTTP = 2;
+const ATTEMPTS_BEFORE_UNREACHABLE = 4;
 const ATTEMPTS_BEFORE_LOST = 6;
 const BACKOFF_FIRST_MS = 400;
 const BACKOFF_MAX_MS = 20_000;
@@ -8,15 +9,21 @@ const BACKOFF_MAX_MS = 20_000;
 /** Hard to guess; `crypto.randomUUID` is missing on plain-HTTP pages. */
 export const newRequestId = () => `q-${crypto.getRandomValues(new Uint32Array(4)).join("-")}`;
 
-export const isFinal = (frame) => frame.type === "chat_response" || frame.type === "error";
+export const isFinal = ({ type }) => type === "chat_response" || type === "error";
+
+/** Half of it random: a restarted server is not met by all its clients at once. */
+function pauseAfter(failures) {
+	const ceiling = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** (failures - 1));
+	return (ceiling / 2) * (1 + Math.random());
+}
 
 export function connect(server, { onFrame, onState, onGreeting }) {
 	let socket = null;
 	let timer = null;
-	let dialing = false;
 	let failures = 0;
-	let closed = false;
-	const pending = new Map();
+	/** The question on its way; the one before was stopped. */
+	let turn = null;
+	const leave = new AbortController();
 
 	const isOpen = () => socket?.readyState === WebSocket.OPEN;
 	const send = (frame) => socket.send(JSON.stringify(frame));
@@ -24,57 +31,53 @@ export function connect(server, { onFrame, onState, onGreeting }) {
 	async function dial() {
 		clearTimeout(timer);
 		timer = null;
-		if (closed || socket || dialing) return;
+		if (leave.signal.aborted || socket) return;
 		onState(failures === 0 ? "connecting" : "retrying");
+		// Keeps the place while the address is on its way.
+		socket = {};
 		let dialed;
 		try {
-			dialing = true;
 			const url = await server.socketUrl();
-			if (closed) return;
-			dialed = new WebSocket(url);
+			if (leave.signal.aborted) return;
+			socket = dialed = new WebSocket(url);
 		} catch {
 			return lost();
-		} finally {
-			dialing = false;
 		}
-		socket = dialed;
-		dialed.onopen = opened;
+		dialed.onopen = () => {
+			failures = 0;
+			onState("connected");
+			if (turn && !turn.http) say();
+		};
 		dialed.onmessage = (event) => dialed === socket && read(event.data);
 		dialed.onclose = () => dialed === socket && lost();
 	}
 
-	function opened() {
-		failures = 0;
-		onState("connected");
-		for (const turn of pending.values()) if (!turn.http) say(turn);
-	}
-
-	function say(turn) {
-		const { question, seq } = turn;
-		turn.resumed = turn.sent;
-		turn.sent = true;
-		send(turn.resumed ? { type: "resume", request_id: question.request_id, after: seq } : question);
+	function say() {
+		const { question, sent, seq } = turn;
+		Object.assign(turn, { resumed: sent, sent: true });
+		send(sent ? { type: "resume", request_id: question.request_id, after: seq } : question);
 	}
 
 	function lost() {
 		socket = null;
-		if (closed) return;
+		if (leave.signal.aborted) return;
 		failures += 1;
 		const useHttp = failures >= ATTEMPTS_BEFORE_HTTP;
-		for (const turn of [...pending.values()]) {
-			if (turn.http) continue;
-			if (!turn.sent && useHttp) askOverHttp(turn);
-			if (turn.sent && failures >= ATTEMPTS_BEFORE_LOST) fail(turn, "connection_lost");
-		}
+		if (turn?.sent && failures >= ATTEMPTS_BEFORE_LOST) fail("connection_lost");
+		else if (turn && !turn.sent && !turn.http && useHttp) askOverHttp();
 		onState(useHttp ? "fallback" : "retrying");
-		const ceiling = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** (failures - 1));
-		// Half of it random: a restarted server is not met by all its clients at once.
-		timer = setTimeout(dial, ceiling / 2 + (Math.random() * ceiling) / 2);
+		timer = setTimeout(dial, pauseAfter(failures));
 	}
 
-	async function askOverHttp(turn) {
-		turn.http = new AbortController();
-		fail(turn, (await server.ask(turn.question, turn.http.signal, (frame) => deliver(turn, frame))) ?? "connection_lost");
+	async function askOverHttp() {
+		const asked = turn;
+		asked.http = new AbortController();
+		const code = await server.ask(asked.question, asked.http.signal, (frame) => asked === turn && deliver(frame));
+		asked.http = null;
+		if (asked !== turn) return;
+		if (code !== "unreachable" || turn.seq > 0 || failures >= ATTEMPTS_BEFORE_UNREACHABLE) fail(code ?? "connection_lost");
+		// Nothing was heard, so nothing can be heard twice. Otherwise the next lost socket tries again.
+		else if (isOpen()) say();
 	}
 
 	function read(text) {
@@ -85,58 +88,51 @@ export function connect(server, { onFrame, onState, onGreeting }) {
 			return;
 		}
 		if (frame.stage === "connected") onGreeting(frame);
-		const silent = [...pending.values()].filter(({ sent, seq }) => sent && seq === 0);
 		// An error without an id is about a frame that could not be read.
-		const turn = pending.get(frame.request_id) ?? (frame.type === "error" && !frame.request_id && silent.length === 1 && silent[0]);
-		if (!turn) return;
-		const isRefusal = frame.type === "error" && frame.seq === undefined;
-		if (!isRefusal) deliver(turn, frame);
-		// A refused resume: the question is gone, or may as well be.
-		else if (turn.resumed) fail(turn, "connection_lost");
-		// A refused question. Later refusals are about other frames of ours.
-		else if (turn.seq === 0) deliver(turn, frame);
+		const id = frame.request_id ?? (frame.type === "error" && turn?.seq === 0 && turn.question.request_id);
+		if (!turn?.sent || id !== turn.question.request_id) return;
+		const waiting = turn;
+		if (frame.type !== "error" || frame.seq !== undefined) deliver(frame);
+		// A refused question. Later refusals are about other frames.
+		else if (!turn.resumed) turn.seq === 0 && deliver(frame);
+		// A refused resume: the question is gone, or nothing is known for now.
+		else if (!frame.retryable || (turn.refusals += 1) >= ATTEMPTS_BEFORE_LOST) fail("connection_lost");
+		else setTimeout(() => waiting === turn && isOpen() && say(), frame.retry_after_ms ?? pauseAfter(turn.refusals));
 	}
 
-	function deliver(turn, frame) {
+	function deliver(frame) {
 		const { request_id } = turn.question;
-		if (pending.get(request_id) !== turn) return;
-		if (typeof frame.seq === "number") {
-			if (frame.seq <= turn.seq) return;
-			turn.seq = frame.seq;
-		}
-		if (isFinal(frame)) pending.delete(request_id);
+		if (frame.seq <= turn.seq) return;
+		turn.seq = frame.seq ?? turn.seq;
+		if (isFinal(frame)) turn = null;
 		onFrame({ ...frame, request_id });
 	}
 
-	const fail = (turn, code) => deliver(turn, { type: "error", code, message: null, retryable: true });
+	const fail = (code) => deliver({ type: "error", code, message: null, retryable: true });
 
-	const leave = new AbortController();
 	addEventListener("online", () => timer !== null && dial(), leave);
 	dial();
 
 	return {
 		ask(question, sent = false) {
-			const turn = { question, seq: 0, sent, resumed: false, http: null };
-			pending.set(question.request_id, turn);
-			if (isOpen()) say(turn);
-			else if (failures >= ATTEMPTS_BEFORE_HTTP && !sent) askOverHttp(turn);
+			turn = { question, sent, seq: 0, refusals: 0 };
+			if (isOpen()) say();
+			else if (failures >= ATTEMPTS_BEFORE_HTTP && !sent) askOverHttp();
 			else if (timer !== null) dial();
 		},
-		cancel(requestId) {
-			const turn = pending.get(requestId);
+		cancel() {
 			if (!turn) return;
-			if (turn.sent && isOpen()) return send({ type: "cancel", request_id: requestId });
+			if (turn.sent && isOpen()) return send({ type: "cancel", request_id: turn.question.request_id });
 			turn.http?.abort();
-			fail(turn, "cancelled");
+			fail("cancelled");
 		},
 		close() {
-			closed = true;
 			leave.abort();
 			clearTimeout(timer);
-			for (const turn of pending.values()) turn.http?.abort();
-			pending.clear();
+			turn?.http?.abort();
+			turn = null;
 			// Not 1000, which stops the question: an element that was only moved takes it up again.
-			socket?.close();
+			socket?.close?.();
 			socket = null;
 		},
 	};

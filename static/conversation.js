@@ -23,7 +23,7 @@ export class Conversation {
 	}
 
 	get working() {
-		return this.turns.find(isWorking) ?? null;
+		return this.turns.find(isWorking);
 	}
 
 	get listed() {
@@ -47,32 +47,33 @@ export class Conversation {
 		this.#remember(null);
 	}
 
+	/** The turn that a frame has changed, if there is one. */
 	apply(frame) {
-		const turn = this.turns.find((other) => other.requestId === frame.request_id);
-		const change = {
-			status: () => ({ stage: frame.message }),
-			sql: () => ({ sql: frame.sql_query }),
-			llm_token: () => ({ prose: turn.prose + frame.token }),
-			llm_stream_end: () => ({ prose: frame.message }),
-			chat_response: () => ({ answer: frame, prose: frame.reply, sql: frame.sql_query ?? null, state: "answered" }),
-			error: () => ({ error: frame, state: frame.code === "cancelled" ? "stopped" : "failed" }),
-		}[frame.type];
-		if (!turn || !change) return null;
-		Object.assign(turn, change());
-		const isNew = frame.conversation_id && frame.conversation_id !== this.id;
-		if (isNew) this.id = frame.conversation_id;
-		if (!isWorking(turn)) turn.seconds = (performance.now() - turn.startedAt) / 1000;
-		if (isNew || !isWorking(turn)) this.#remember(isWorking(turn) ? this.running : null);
-		if (turn.answer && this.id) {
-			const others = this.listed.filter(({ id }) => id !== this.id);
-			const title = this.listed.find(({ id }) => id === this.id)?.title ?? this.turns[0].question.slice(0, 80);
-			this.listed = [{ id: this.id, title, updated_at: new Date().toISOString() }, ...others];
+		const { type, conversation_id: id = this.id } = frame;
+		const turn = this.turns.find(({ requestId }) => requestId === frame.request_id);
+		if (!turn) return null;
+		if (type === "status") turn.stage = frame.message;
+		else if (type === "sql") turn.sql = frame.sql_query;
+		else if (type === "llm_token") turn.prose += frame.token;
+		else if (type === "llm_stream_end") turn.prose = frame.message;
+		else if (type === "error") Object.assign(turn, { error: frame, state: frame.code === "cancelled" ? "stopped" : "failed" });
+		else if (type === "chat_response") Object.assign(turn, answered(frame));
+		else return null;
+		const isNew = id !== this.id;
+		this.id = id;
+		if (!isWorking(turn)) {
+			turn.seconds = (performance.now() - turn.startedAt) / 1000;
+			this.#remember(null);
+		} else if (isNew) this.#remember(this.running);
+		if (turn.answer && id) {
+			const title = this.listed.find((other) => other.id === id)?.title ?? this.turns[0].question.slice(0, 80);
+			this.listed = [{ id, title, updated_at: new Date().toISOString() }, ...this.listed.filter((other) => other.id !== id)];
 		}
 		return turn;
 	}
 
 	restore(stored) {
-		this.turns = stored.map((answer) => ({ requestId: answer.request_id, question: answer.query, sql: answer.sql_query, prose: answer.reply, ...(answer.outcome === "stopped" ? { state: "stopped" } : { state: "answered", answer }) }));
+		this.turns = stored.map((answer) => ({ ...answered(answer), requestId: answer.request_id, question: answer.query, ...(answer.outcome === "stopped" && { state: "stopped", answer: null }) }));
 	}
 
 	#remember(running) {
@@ -80,3 +81,5 @@ export class Conversation {
 		keep("sessionStorage", this.#key, { id: this.id, running });
 	}
 }
+
+const answered = (answer) => ({ answer, prose: answer.reply, sql: answer.sql_query, state: "answered" });

@@ -5,20 +5,20 @@ import { sheet } from "./styles.js";
 const HOME = new URL("..", import.meta.url).href;
 
 class DbChat extends HTMLElement {
-	static observedAttributes = ["title", "placeholder", "questions", "language", "server", "open"];
+	static observedAttributes = ["title", "placeholder", "questions", "language", "server"];
 
 	#callbacks = {};
 	#chat = null;
 
 	static {
+		const define = (name, get, set) => Object.defineProperty(this.prototype, name, { get, set });
 		for (const name of ["server", "placeholder", "theme", "language", "ticket-url"]) {
-			const property = name.replace(/-u/, "U");
-			Object.defineProperty(this.prototype, property, { get() { return this.getAttribute(name) ?? ""; }, set(value) { this.setAttribute(name, value); } });
+			define(name.replace("-u", "U"), function () { return this.getAttribute(name) ?? ""; }, function (value) { this.setAttribute(name, value); });
 		}
-		for (const name of ["getToken", "getTicket"]) Object.defineProperty(this.prototype, name, { get() { return this.#callbacks[name]; }, set(callback) {
+		for (const name of ["getToken", "getTicket"]) define(name, function () { return this.#callbacks[name]; }, function (callback) {
 			this.#callbacks[name] = callback;
 			if (this.#chat) this.#start();
-		} });
+		});
 	}
 
 	constructor() {
@@ -86,7 +86,7 @@ class DbChat extends HTMLElement {
 
 	#start() {
 		this.#chat?.close();
-		let language = this.language || this.closest("[lang]")?.lang || document.documentElement.lang || "en";
+		let language = this.language || this.closest("[lang]")?.lang || "en";
 		try {
 			Intl.getCanonicalLocales(language);
 		} catch {

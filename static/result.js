@@ -1,6 +1,6 @@
-/** The rows of an answer: chart or table, copy, files with every digit. */
+/** The rows of an answer: chart, table, files with every digit. */
 import { drawChart, shapeOf } from "./chart.js";
-import { button, copyButton, h } from "./dom.js";
+import { button, fold, h } from "./dom.js";
 import { resultTable, textOf } from "./table.js";
 
 const PLAIN_NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
@@ -9,31 +9,12 @@ export function resultView({ columns, rows, truncated, sql_query: sql }, context
 	const { t, announce, room } = context;
 	const table = resultTable({ columns, rows }, context);
 	if (rows.length * columns.length === 1) return table;
+	const file = (kind, make) => button(kind, () => save(kind, make).catch(() => announce(t("unexpected"))), { label: t("download", { kind }) });
+	const files = [file("CSV", () => new Blob(["\ufeff", toCsv(columns, rows)])), file("JSON", () => new Blob([JSON.stringify({ sql, truncated, columns, rows })]))];
 	const shape = shapeOf({ columns, rows, truncated });
-	const picture = shape && drawChart(shape, room(), context);
-	const file = (kind, make) => button(kind, () => save(kind, make).catch(() => announce(t("unexpected"))), { "aria-label": t("download", { kind }) });
-	const drawings = shape && h("div.tools", file("SVG", () => drawingOf(picture)), file("PNG", () => bitmapOf(picture)));
-	const files = h("div.tools", file("CSV", () => new Blob(["\ufeff", toCsv(columns, rows, ",")])),
-		file("JSON", () => new Blob([JSON.stringify({ sql, truncated, columns, rows })])),
-		drawings, copyButton("copyRows", () => toCsv(columns, rows, "\t"), table, context));
-	if (!shape) return h("div.result", table, files);
-
-	const views = { chart: h("div.figure", { tabindex: 0, role: "group", "aria-label": t("chart"), part: "chart", onkeydown: toTable }, picture), table };
-	const choices = Object.keys(views).map((name) => [name, button(t(name), () => show(name))]);
-	function show(name) {
-		drawings.hidden = name === "table";
-		for (const [other, choice] of choices) {
-			views[other].hidden = other !== name;
-			choice.setAttribute("aria-pressed", other === name);
-		}
-	}
-	function toTable({ key }) {
-		if (key !== "Enter") return;
-		show("table");
-		table.focus();
-	}
-	show("chart");
-	return h("div.result", h("div.tools", choices.map(([, choice]) => choice)), Object.values(views), files);
+	if (!shape) return h("div.result", table, h("div.tools", files));
+	const picture = drawChart(shape, room(), context);
+	return h("div.result", h("div.figure", { part: "chart" }, picture), h("div.tools", fold("rows", t("table"), table), file("SVG", () => drawingOf(picture)), file("PNG", () => bitmapOf(picture)), files));
 }
 
 async function save(kind, make) {
@@ -43,7 +24,7 @@ async function save(kind, make) {
 }
 
 /** RFC 4180; NULL is nothing, the empty text is quoted, as in PostgreSQL. */
-function toCsv(columns, rows, separator) {
+function toCsv(columns, rows) {
 	const cell = (value) => {
 		if (value === null) return "";
 		const text = textOf(value);
@@ -51,7 +32,7 @@ function toCsv(columns, rows, separator) {
 		const safe = /^[=+\-@\t\r]/.test(text) && !PLAIN_NUMBER.test(text) ? `'${text}` : text;
 		return safe === "" || /["\r\n,;\t]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 	};
-	return [columns.map(({ name }) => name), ...rows].map((row) => `${row.map(cell).join(separator)}\r\n`).join("");
+	return [columns.map(({ name }) => name), ...rows].map((row) => `${row.map(cell).join(",")}\r\n`).join("");
 }
 
 /** What a file can't look up becomes attributes; in the page the style sheet still wins over them. */

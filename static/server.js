@@ -1,14 +1,14 @@
 /** Plain HTTP. Tokens are asked for each time, go into a header only, and are not kept. */
 
 export function serverAt(base, host) {
-	async function call(path, { body, headers, ...more } = {}) {
+	async function call(method, path, body, headers, signal) {
 		const token = await (async () => host.getToken?.())().catch(() => null);
 		const all = { ...(token && { Authorization: `Bearer ${token}` }), ...(body && { "Content-Type": "application/json" }), ...headers };
-		return fetch(base + path, { ...more, headers: all, body: body && JSON.stringify(body) });
+		return fetch(base + path, { method, headers: all, signal, body: body && JSON.stringify(body) });
 	}
 
-	async function read(path, options) {
-		const response = await call(path, options);
+	async function read(...request) {
+		const response = await call(...request);
 		if ([400, 404, 405].includes(response.status)) return null;
 		if (!response.ok) throw new Error(`status ${response.status}`);
 		return response.status === 204 ? {} : response.json();
@@ -18,7 +18,7 @@ export function serverAt(base, host) {
 	async function ticket() {
 		if (host.getTicket) return host.getTicket();
 		if (host.ticketUrl) return (await (await fetch(host.ticketUrl, { method: "POST", credentials: "include" })).json()).ticket;
-		return host.getToken && (await read("/api/chat/ticket/", { method: "POST" }))?.ticket;
+		return host.getToken && (await read("POST", "/api/chat/ticket/"))?.ticket;
 	}
 
 	const conversations = "/api/chat/conversations/";
@@ -28,25 +28,24 @@ export function serverAt(base, host) {
 			const proof = await ticket();
 			return `${base.replace(/^http/, "ws")}/ws/db_chat/query/${proof ? `?ticket=${encodeURIComponent(proof)}` : ""}`;
 		},
-		knowsWho: () => host.getToken,
 		/** A ticket opens a socket and nothing else. */
 		isHttpOurs: () => host.getToken || !(host.getTicket || host.ticketUrl),
-		list: async () => (await read(conversations))?.conversations,
-		history: async (id) => (await read(one(id)))?.turns ?? null,
-		rename: (id, title) => read(one(id), { method: "PATCH", body: { title } }),
-		forget: (id) => read(one(id), { method: "DELETE" }),
-		rate: (rating) => read("/api/chat/feedback/", { method: "POST", body: rating }),
+		list: async () => host.getToken && (await read("GET", conversations))?.conversations,
+		history: async (id) => (await read("GET", one(id)))?.turns ?? null,
+		rename: async (id, title) => host.getToken && read("PATCH", one(id), { title }),
+		forget: (id) => read("DELETE", one(id)),
+		rate: (rating) => read("POST", "/api/chat/feedback/", rating),
 
+		/** A code, where no final frame came. */
 		async ask(question, signal, onFrame) {
 			let response;
 			try {
-				response = await call("/api/chat/query/", { method: "POST", body: question, signal, headers: { Accept: "text/event-stream" } });
-				if (response.ok && response.headers.get("Content-Type")?.startsWith("text/event-stream")) {
-					for await (const data of eventsOf(response.body)) onFrame(JSON.parse(data));
-					return null;
+				response = await call("POST", "/api/chat/query/", question, { Accept: "text/event-stream" }, signal);
+				if (response.ok) for await (const data of eventsOf(response.body)) onFrame(JSON.parse(data));
+				else {
+					const { code, error: message } = await response.json();
+					onFrame({ type: "error", code, message, retryable: response.status >= 500 || [401, 429].includes(response.status) });
 				}
-				const body = await response.json();
-				onFrame(response.ok ? { type: "chat_response", ...body } : { type: "error", code: body.code, message: body.error, retryable: response.status >= 500 || [401, 429].includes(response.status) });
 				return null;
 			} catch (error) {
 				if (signal.aborted) return "cancelled";

@@ -1,8 +1,10 @@
-/** A result as a table: values never rounded, only the rows around those in sight drawn. */
+/** A result as a table: values never rounded; of a large one, only the rows around those in sight are drawn. */
 import { button, h } from "./dom.js";
 
-const CELLS_MAX = 800;
-const FOLD_CHARS = 160;
+/** More cells than this make a table large: lines of one height, columns of fixed width. */
+const CELLS_MAX = 600;
+/** Rows drawn above and below those in sight; half as many come at once. */
+const ROWS_AROUND = 4;
 
 const NUMBER_TYPE = /^(smallint|integer|bigint|oid|numeric|real|double precision|money)$/;
 /** Columns whose numbers are names or years: grouping their digits would mislead. */
@@ -16,74 +18,94 @@ export function kindOf({ name, type }) {
 
 export const textOf = (value) => (typeof value === "object" ? JSON.stringify(value) : String(value));
 
+export const momentOf = (value) => String(value).replace("T", " ").replace(/(Z|[+]00(:00)?)$/, "").replace(/ 00:00(:00)?$/, "");
+
 export function resultTable({ columns, rows }, { t, language }) {
-	const writers = columns.map((column) => writerFor(column, language));
-	const window = Math.max(16, Math.floor(CELLS_MAX / columns.length));
+	const isLarge = rows.length > 10 && rows.length * columns.length > CELLS_MAX;
+	const writers = columns.map((column) => writerFor(column, language, isLarge ? 32 : 160));
 	let order = [...rows.keys()];
-	let sorted = -1;
-	let down = false;
-	let first = 0;
+	let [sorted, down] = [-1, false];
 
 	const heads = columns.map(({ name, type }, at) => h("th", { scope: "col", class: writers[at].kind, title: type }, button(h("bdi", name), () => sort(at), {}, "sort")));
 	const body = h("tbody");
 	const table = h("table", { "aria-rowcount": rows.length + 1 }, h("thead", h("tr", heads)), body);
-	const kind = rows.length > window ? ".large" : rows.length * columns.length === 1 ? ".single" : "";
-	const frame = h(`div.table${kind}`, { part: "table", tabindex: 0, role: "group", "aria-label": t("result"), onscroll: follow }, table);
-	const rowHeight = () => body.querySelector("tr:not(.gap)")?.offsetHeight || 36;
+	const frame = h(isLarge ? "div.table.large" : "div.table", { part: "table", tabindex: 0, role: "group", label: t("result"), onscroll: draw }, table);
+	const line = (values, place) => h("tr", { "aria-rowindex": place + 2 }, values.map((value, at) => h("td", { class: writers[at].kind }, value === null ? h("span.null", "NULL") : writers[at].write(value))));
 
-	function draw() {
-		const height = rowHeight();
-		const gap = (count) => {
-			const cell = h("td", { colspan: columns.length });
-			cell.style.height = `${count * height}px`;
-			return count > 0 ? h("tr.gap", { "aria-hidden": "true" }, cell) : "";
-		};
-		const drawn = order.slice(first, first + window).map((at, place) => h("tr", { "aria-rowindex": first + place + 2 }, writers.map(({ kind, write }, column) => {
-			const value = rows[at][column];
-			return h("td", { class: kind }, value === null ? h("span.null", "NULL") : write(value));
-		})));
-		body.replaceChildren(gap(first), ...drawn, gap(order.length - first - drawn.length));
+	const drawn = new Map();
+	const [above, below] = [1, 2].map(() => h("tr", { "aria-hidden": "true" }));
+	let height = 0;
+
+	/** Once, with the longest value of each column in the document: no column changes its width later. */
+	function measure() {
+		height = body.firstChild.offsetHeight;
+		const widths = [table, ...heads].map((node) => node.offsetWidth);
+		for (const [at, node] of [table, ...heads].entries()) node.style.width = `${widths[at]}px`;
+		body.replaceChildren(above, below);
 	}
 
-	function follow() {
-		const height = rowHeight();
-		const top = Math.floor(frame.scrollTop / height);
-		const shown = Math.ceil(frame.clientHeight / height);
-		if (order.length <= window || (top >= first && top + shown <= first + window)) return;
-		// No column gets narrower while rows come and go.
-		for (const head of heads) head.style.minWidth = `${head.offsetWidth}px`;
-		first = Math.max(0, Math.min(order.length - window, top - Math.floor((window - shown) / 2)));
-		draw();
+	function draw() {
+		if (!isLarge) return body.hasChildNodes() || body.append(...order.map((at, place) => line(rows[at], place)));
+		if (frame.clientHeight === 0) return;
+		if (height === 0) measure();
+		const step = ROWS_AROUND / 2;
+		const top = step * Math.floor(frame.scrollTop / height / step);
+		const first = Math.max(0, top - ROWS_AROUND);
+		const last = Math.min(rows.length, top + step + Math.ceil(frame.clientHeight / height) + ROWS_AROUND);
+		keep(first, last);
+		above.style.height = `${first * height}px`;
+		below.style.height = `${(rows.length - last) * height}px`;
+		for (let [place, before] = [first, above]; place < last; before = drawn.get(place++)) {
+			if (drawn.has(place)) continue;
+			drawn.set(place, line(rows[order[place]], place));
+			before.after(drawn.get(place));
+		}
+	}
+
+	function keep(first, last) {
+		for (const [place, row] of drawn) if (place < first || place >= last) {
+			row.remove();
+			drawn.delete(place);
+		}
 	}
 
 	function sort(at) {
-		if (sorted !== at) [sorted, down] = [at, false];
-		else if (down) sorted = -1;
-		else down = true;
+		[sorted, down] = sorted !== at ? [at, false] : down ? [-1, false] : [at, true];
 		order = [...rows.keys()];
 		if (sorted >= 0) {
-			const isNull = (place) => rows[place][at] === null;
-			const values = order.filter((place) => !isNull(place)).sort((a, b) => (down ? -1 : 1) * writers[at].compare(rows[a][at], rows[b][at]));
-			order = [...values, ...order.filter(isNull)];
+			const { key, compare } = writers[at];
+			const keys = rows.map((row) => (row[at] === null ? null : key(row[at])));
+			const [nulls, values] = [true, false].map((isNull) => order.filter((place) => (keys[place] === null) === isNull));
+			order = [...values.sort((a, b) => (down ? -1 : 1) * compare(keys[a], keys[b])), ...nulls];
 		}
-		heads.forEach((head, place) => (place === sorted ? head.setAttribute("aria-sort", down ? "descending" : "ascending") : head.removeAttribute("aria-sort")));
-		first = frame.scrollTop = 0;
+		for (const [place, head] of heads.entries()) head.ariaSort = place !== sorted ? null : down ? "descending" : "ascending";
+		if (isLarge) keep(0, 0);
+		else body.replaceChildren();
+		frame.scrollTop = 0;
 		draw();
 	}
 
-	draw();
+	if (isLarge) {
+		const longest = (at) => rows.reduce((found, row) => (textOf(row[at]).length > textOf(found).length ? row[at] : found), null);
+		body.append(line(columns.map((_, at) => longest(at)), 0));
+		new ResizeObserver(draw).observe(frame);
+	} else draw();
 	return frame;
 }
 
-function writerFor(column, language) {
+/** How a column's values are written, and compared by keys made of them. */
+function writerFor(column, language, foldAt) {
 	const kind = kindOf(column);
-	if (kind === "text") {
-		const { compare } = new Intl.Collator(language, { numeric: true });
-		return { kind, write: (value) => textCell(textOf(value)), compare: (a, b) => compare(textOf(a), textOf(b)) };
-	}
-	if (kind !== "moment") return { kind: "number", write: kind === "key" ? String : digitGrouper(language), compare: compareNumbers };
-	const write = (value) => value.replace("T", " ").replace(/(Z|[+]00(:00)?)$/, "").replace(/ 00:00(:00)?$/, "");
-	return { kind, write, compare: (a, b) => (a < b ? -1 : Number(a > b)) };
+	const { compare } = new Intl.Collator(language, { numeric: true });
+	if (kind === "text") return { kind, write: (value) => textCell(textOf(value), foldAt), key: textOf, compare };
+	if (kind === "moment") return { kind, write: momentOf, key: String, compare };
+	return {
+		kind: "number",
+		write: kind === "key" ? String : digitGrouper(language),
+		key: (value) => String(value).replace(/[$€£¥,\s]/g, ""),
+		// Floats keep the order; where they are equal all digits count. NaN comes last, as in PostgreSQL.
+		compare: (a, b) => a - b || (a < 0 ? -1 : 1) * compare(a, b),
+	};
 }
 
 export function digitGrouper(language) {
@@ -97,18 +119,8 @@ export function digitGrouper(language) {
 	};
 }
 
-/** Floats keep the order, so only ties need all digits. NaN comes last, as in PostgreSQL. */
-function compareNumbers(...values) {
-	const [left, right] = values.map((value) => String(value).replace(/[$€£¥,\s]/g, ""));
-	const [x, y] = [Number(left), Number(right)];
-	if (x !== y || /[^\d.-]/.test(left + right)) return Number.isNaN(x) - Number.isNaN(y) || x - y || 0;
-	const [[i, f = ""], [j, g = ""]] = [left.split("."), right.split(".")];
-	const places = Math.max(f.length, g.length);
-	return Number(BigInt(i + f.padEnd(places, "0")) - BigInt(j + g.padEnd(places, "0")));
-}
-
 /** Long text is folded, cut between characters, not inside one. */
-function textCell(value) {
-	const begin = value.slice(0, FOLD_CHARS).replace(/[\ud800-\udbff\u200d]+$/, "");
-	return value.length <= FOLD_CHARS ? h("bdi", value) : h("details", h("summary", h("bdi", `${begin}…`)), h("bdi", value.slice(begin.length)));
+function textCell(value, foldAt) {
+	const begin = value.slice(0, foldAt).replace(/[\ud800-\udbff\u200d]+$/, "");
+	return value.length <= foldAt ? h("bdi", value) : h("details", h("summary", h("bdi", `${begin}…`)), h("bdi", value.slice(begin.length)));
 }

@@ -44,7 +44,6 @@ const FILES: &[(&str, &str, &[u8])] = files! {
     "page.js": JAVASCRIPT,
     "result.js": JAVASCRIPT,
     "server.js": JAVASCRIPT,
-    "sql.js": JAVASCRIPT,
     "strings.js": JAVASCRIPT,
     "styles.js": JAVASCRIPT,
     "table.js": JAVASCRIPT,

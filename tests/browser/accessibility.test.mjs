@@ -38,7 +38,7 @@ for (const colorScheme of ["light", "dark"]) {
       await chat.page.keyboard.press("Escape");
       provider.script("SELECT status, count(*) AS orders FROM orders GROUP BY status", "By status.");
       await chat.ask("Orders by status");
-      await chat.last.getByRole("img", { name: "Chart: orders by status" }).waitFor();
+      await chat.last.getByRole("img", { name: "orders by status" }).waitFor();
       await clean(chat, "chart");
 
       const held = new Gate();
@@ -183,4 +183,16 @@ test("light or dark follows the system, until the person chooses, and the choice
   await chat.page.reload();
   assert.ok((await paper()) < 200);
   assert.equal(await toggle.getAttribute("aria-pressed"), "true");
+});
+
+test("with forced colours, what is pressed can be told from what is not", async (t) => {
+  const chat = await open(t, { forcedColors: "active" });
+  provider.script("SELECT 1 AS one FROM orders LIMIT 1", "One.");
+  await chat.ask("One?");
+  const [up, down] = ["Good answer", "Bad answer"].map((name) => chat.last.getByRole("button", { name }));
+  await up.click();
+  await chat.last.getByText("Thank you.").waitFor();
+  await chat.input.focus();
+  const outline = (button) => button.evaluate((node) => getComputedStyle(node).outlineStyle);
+  assert.deepEqual([await outline(up), await outline(down)], ["solid", "none"]);
 });

@@ -101,7 +101,7 @@ test("an error about a frame that could not be read ends the question that it is
   const chat = await scripted(t, { request_id: undefined, conversation_id: undefined, seq: undefined, type: "error", code: "request_too_large", message: "The question is too large.", retryable: false });
   await chat.ask("x");
   await chat.last.getByText("The question is too large.").waitFor();
-  assert.equal(await chat.last.getByRole("button", { name: "Try again" }).count(), 0);
+  assert.equal(await chat.last.getByRole("button", { name: "Ask again" }).count(), 0);
 });
 
 test("frames of a newer server and broken ones are passed over", async (t) => {
@@ -130,6 +130,52 @@ test("a server that can't be reached at all is said so, with a way to try again"
   await chat.last.getByText("The server can't be reached from this page.").waitFor();
   await chat.page.context().setOffline(false);
   provider.script(SQL, "Hello!");
-  await chat.last.getByRole("button", { name: "Try again" }).click();
+  await chat.last.getByRole("button", { name: "Ask again" }).click();
   await chat.last.getByText("Hello!").waitFor();
+});
+
+/** A server that loses the line after the first word and answers each resume with the next of `answers`. */
+const resuming = (received, ...answers) => (page) => page.routeWebSocket(SOCKET, (socket) => socket.onMessage((text) => {
+  const frame = JSON.parse(text);
+  received.push(frame.type ?? "query");
+  const say = (more) => socket.send(JSON.stringify({ request_id: frame.request_id, ...more }));
+  if (frame.type === "resume") return say(answers.shift());
+  say({ type: "llm_token", seq: 1, token: "One, " });
+  return socket.close({ code: 1001 });
+}));
+
+const AWAY = { type: "error", code: "store_unavailable", message: "Away.", retryable: true };
+
+test("a resume that the server cannot look up for now is said again, and costs no word", async (t) => {
+  const received = [];
+  const chat = await open(t, { prepare: resuming(received, AWAY, { ...AWAY, retry_after_ms: 5 }, { ...ANSWER, seq: 2, reply: "One, two." }) });
+  await chat.ask("Count to two");
+  await chat.last.getByText("One, two.", { exact: true }).waitFor();
+  assert.deepEqual(received, ["query", "resume", "resume", "resume"]);
+});
+
+test("a resume of a question that is gone, or that nobody can look up, ends it in the end", async (t) => {
+  for (const [answer, resumes] of [[{ ...AWAY, code: "request_not_found", retryable: false }, 1], [{ ...AWAY, retry_after_ms: 5 }, 6]]) {
+    const received = [];
+    const chat = await open(t, { prepare: resuming(received, ...Array.from({ length: 20 }, () => answer)) });
+    await chat.ask("Count to two");
+    await chat.last.getByText("The connection was lost before the answer was complete.").waitFor();
+    assert.equal(received.filter((type) => type === "resume").length, resumes);
+    assert.equal(await chat.last.getByText("One,").isVisible(), true, "what was said stays");
+  }
+});
+
+test("where sockets are blocked, a question of which nothing was heard is sent again over HTTP", async (t) => {
+  let tries = 0;
+  const chat = await open(t, { allowErrors: true, prepare: async (page) => {
+    await page.addInitScript(() => { window.WebSocket = class { static OPEN = 1; constructor() { throw new DOMException("blocked", "SecurityError"); } }; });
+    await page.route(/\/api\/chat\/query\/|\/healthz/, (route) => {
+      if (route.request().url().includes("/query/")) tries += 1;
+      return tries < 2 ? route.abort() : route.continue();
+    });
+  } });
+  provider.script(SQL, "Here after all.");
+  await chat.ask("How many orders?");
+  await chat.last.getByText("Here after all.").waitFor();
+  assert.ok(tries >= 2);
 });

@@ -43,7 +43,7 @@ test("text made to be slow to read is read", { timeout: 60_000 }, async (t) => {
   const chat = await open(t);
   await chat.page.evaluate(async () => {
     const { renderMarkdown } = await import("/static/markdown.js");
-    const { renderSql } = await import("/static/sql.js");
+    const { renderSql } = await import("/static/evidence.js");
     for (const unit of ["**a ", "[b", "`d", "![", "__y ", "[a](b", "[a](b c", "- ", " 1. ", "(", "'", "/*", "$$"]) {
       renderMarkdown(document.createElement("div"), unit.repeat(50_000));
       renderSql(unit.repeat(20_000));

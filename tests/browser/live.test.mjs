@@ -77,7 +77,7 @@ test("a provider that is down is explained, and asking again works when it is ba
   const text = await chat.last.innerText();
   assert.doesNotMatch(text, /503|undefined|null|127\.0\.0\.1|scripted/);
   provider.script(SQL, "It works again.");
-  await chat.last.getByRole("button", { name: "Try again" }).click();
+  await chat.last.getByRole("button", { name: "Ask again" }).click();
   await chat.last.getByText("It works again.").waitFor();
   assert.equal(await chat.turns.count(), 1);
 });
@@ -94,7 +94,9 @@ test("a screen reader hears the beginning and the end, not every word", async (t
   await chat.ask("Many words, please");
   await chat.until(() => window.heard.some((text) => text.includes("word199")));
   const heard = await chat.page.evaluate(() => window.heard);
-  assert.equal(heard.length, 2, heard.join(" | ").slice(0, 500));
+  const stages = heard.slice(0, -1);
+  assert.ok(stages.includes("Writing the answer"), stages.join(" | "));
+  assert.ok(stages.length < 10 && stages.every((text) => !text.includes("word")), stages.join(" | ").slice(0, 500));
 });
 
 test("the page stays responsive while 2,000 words arrive at full speed", async (t) => {
@@ -111,30 +113,4 @@ test("the page stays responsive while 2,000 words arrive at full speed", async (
   assert.equal(await chat.last.locator(".prose > p").count(), 20);
   // No matter of the machine's speed: what is drawn again with every word does not grow with the answer.
   assert.ok(many <= 10 * Math.max(50, few), `${few} ms, ${many} ms`);
-});
-
-test("the first word is painted in the frame of the screen after its frame of the socket", async (t) => {
-  const chat = await open(t, { prepare: (page) => page.addInitScript(() => {
-    const add = WebSocket.prototype.constructor;
-    window.WebSocket = class extends add {
-      set onmessage(listener) {
-        super.onmessage = (event) => {
-          if (event.data.includes("llm_token")) window.arrived ??= performance.now();
-          listener(event);
-        };
-      }
-    };
-  }) });
-  provider.script(SQL, ["First", " second"]);
-  await chat.page.evaluate(() => {
-    new MutationObserver((_, observer) => {
-      if (!document.querySelector("db-chat").shadowRoot.querySelector(".prose > p")) return;
-      observer.disconnect();
-      window.drawn = performance.now();
-    }).observe(document.querySelector("db-chat").shadowRoot, { childList: true, subtree: true });
-  });
-  await chat.ask("How many orders?");
-  const wait = await chat.page.evaluate(() => window.drawn - window.arrived);
-  t.diagnostic(`from the first token's frame to its words in the document: ${wait.toFixed(1)} ms`);
-  assert.ok(wait >= 0 && wait < 1000, `${wait} ms`);
 });

@@ -23,7 +23,7 @@ test("a line cut twice in the middle of an answer costs no word and no second on
   await chat.type("Count to five");
   await chat.last.getByText("One, two,", { exact: true }).waitFor();
   proxy.cut();
-  await chat.last.getByText("Connection lost, taking it up again").waitFor();
+  await chat.last.getByText("Reconnecting").waitFor();
   // Said while nobody listens.
   gates[0].open();
   await gates[1].reached;
@@ -88,7 +88,7 @@ test("an answer that died with its server is said to be lost, and can be asked a
   await instances[0].stop("SIGKILL");
   assert.equal((await failed).code, "turn_lost");
   provider.script(SQL, "A whole answer.");
-  await chat.last.getByRole("button", { name: "Try again" }).click();
+  await chat.last.getByRole("button", { name: "Ask again" }).click();
   await chat.last.getByText("A whole answer.").waitFor();
   assert.equal(await chat.turns.count(), 1);
 });

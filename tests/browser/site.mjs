@@ -10,6 +10,8 @@ export class Site {
 
   /** The page's body below the script tag, and the server that it names. Tests set both. */
   body = "";
+  /** What browsers told of broken policies. */
+  reports = [];
   chat = "";
   /** What the ticket route does for a visitor who is signed in. */
   ticket = async () => ({ status: 404, body: {} });
@@ -42,11 +44,17 @@ export class Site {
       response.writeHead(status, { "Content-Type": "application/json" });
       return response.end(JSON.stringify(body));
     }
+    if (request.url === "/my/csp-report") {
+      let report = "";
+      for await (const part of request) report += part;
+      this.reports.push(report);
+      return response.writeHead(204).end();
+    }
     const socket = this.chat.replace(/^http/, "ws");
     response.writeHead(200, {
       "Content-Type": "text/html",
       "Set-Cookie": "session=ada; HttpOnly; SameSite=Strict",
-      "Content-Security-Policy": `default-src 'none'; script-src ${this.chat} 'nonce-page'; connect-src 'self' ${this.chat} ${socket}; img-src data:; require-trusted-types-for 'script'; trusted-types 'none'`,
+      "Content-Security-Policy": `default-src 'none'; script-src ${this.chat} 'nonce-page'; connect-src 'self' ${this.chat} ${socket}; img-src data:; require-trusted-types-for 'script'; trusted-types 'none'; report-uri /my/csp-report`,
     });
     return response.end(`<!doctype html><html lang="en"><title>A site</title><link rel="icon" href="data:,"><h1>A site</h1>
       <script type="module" src="${this.chat}static/db-chat.js"></script>${this.body}`);

@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import { createHmac } from "node:crypto";
+import { fileURLToPath } from "node:url";
 import { test } from "node:test";
+import { build } from "esbuild";
 import { API_KEY, JWT_SECRET, guarded, offline, open, site, stranger } from "./stage.mjs";
 
 const QUESTION = "How many customers do we have?";
@@ -46,7 +48,7 @@ for (const [how, body, ticket] of [
     await chat.last.getByText("You are not signed in, or no longer.").waitFor();
     assert.equal((await failed).code, "authentication_required");
     site.ticket = site.ticketsWith(API_KEY);
-    await chat.last.getByRole("button", { name: "Try again" }).waitFor();
+    await chat.last.getByRole("button", { name: "Ask again" }).waitFor();
   });
 }
 
@@ -108,4 +110,44 @@ test("the plain example works as it stands", async (t) => {
   await chat.page.getByRole("button", { name: QUESTION }).click();
   await chat.settled();
   assert.ok((await chat.cells()).length > 0);
+});
+
+/** The React example as its reader would use it: bundled as it stands, on a page with a strict policy. */
+async function reactPage() {
+  const { outputFiles } = await build({
+    stdin: {
+      contents: `import { createRoot } from "react-dom/client"; import { createElement } from "react"; import { Ask } from "../../examples/react/Ask.jsx";
+        createRoot(document.getElementById("app")).render(createElement(Ask, { questions: ["${QUESTION}"], getToken: async () => "${tokenOf("react")}", onAnswer: ({ reply }) => (window.answered = reply) }));`,
+      resolveDir: fileURLToPath(new URL(".", import.meta.url)),
+    },
+    bundle: true, write: false, format: "esm", jsx: "automatic", define: { "process.env.NODE_ENV": '"production"' }, nodePaths: [fileURLToPath(new URL("node_modules", import.meta.url))],
+  });
+  return `<div id="app"></div><script type="module" nonce="page">${outputFiles[0].text}</script>`;
+}
+
+test("the React example works as it stands: its questions, its token and its answers", async (t) => {
+  const chat = await visit(t, site, { body: await reactPage(), allowErrors: false });
+  await chat.page.getByRole("heading", { name: "Ask our data" }).waitFor();
+  await chat.page.getByRole("button", { name: QUESTION }).click();
+  await chat.settled();
+  await chat.last.getByRole("button", { name: "Good answer" }).waitFor();
+  assert.equal(typeof (await chat.page.evaluate(() => window.answered)), "string");
+});
+
+test("a policy that reports has nothing to report, whatever is done with the widget", async (t) => {
+  const chat = await visit(t, site, { chat: offline.url, body: "<db-chat></db-chat>" });
+  site.reports.length = 0;
+  await chat.ask("Average order value per month this year");
+  await chat.showTable();
+  await chat.last.getByText("SQL", { exact: true }).click();
+  for (const kind of ["SVG", "PNG", "CSV"]) {
+    const file = chat.page.waitForEvent("download");
+    await chat.last.getByRole("button", { name: `Download ${kind}` }).click();
+    await file;
+  }
+  assert.deepEqual(site.reports, []);
+  // Proof that a report would have come.
+  const reported = chat.page.waitForRequest(/\/my\/csp-report/);
+  await chat.page.evaluate(() => document.body.append(Object.assign(document.createElement("script"), { src: "https://elsewhere.invalid/x.js" }))).catch(() => {});
+  await reported;
 });

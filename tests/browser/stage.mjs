@@ -174,8 +174,8 @@ export class Chat {
 
   /** Shows the table where a chart is what one sees first. */
   async showTable() {
-    const choice = this.last.getByRole("button", { name: "Table", exact: true });
-    if (await choice.isVisible()) await choice.click();
+    const fold = this.last.locator("details[part=rows]:not([open]) > summary");
+    if (await fold.isVisible()) await fold.click();
   }
 
   /** The texts of the table's rows. */

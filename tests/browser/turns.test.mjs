@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { open, provider, withModel } from "./stage.mjs";
 import { Gate } from "./provider.mjs";
+import { answering } from "./scripted.mjs";
 
 const SQL = "SELECT count(*) AS n FROM orders";
 const SOCKET = /\/ws\/db_chat\/query\//;
@@ -46,9 +47,9 @@ test("an answer can be rated, and the rating changed", async (t) => {
   const kept = chat.page.waitForResponse(/\/api\/chat\/feedback\//);
   await up.click();
   assert.equal((await kept).status(), 204);
-  await chat.until(() => document.querySelector("db-chat").shadowRoot.querySelector(".up[aria-pressed=true]"));
+  await chat.until(() => document.querySelector("db-chat").shadowRoot.querySelector("[name=up][aria-pressed=true]"));
   await down.click();
-  await chat.until(() => document.querySelector("db-chat").shadowRoot.querySelector(".down[aria-pressed=true]"));
+  await chat.until(() => document.querySelector("db-chat").shadowRoot.querySelector("[name=down][aria-pressed=true]"));
   assert.equal(await up.getAttribute("aria-pressed"), "false");
 });
 
@@ -240,4 +241,77 @@ test("at 200 % zoom everything is there", async (t) => {
   await chat.last.getByText("Some.").waitFor();
   assert.equal(await chat.page.evaluate(() => document.documentElement.scrollWidth > innerWidth), false);
   assert.ok(await chat.input.isVisible());
+});
+
+test("a rating takes a comment, which is sent with it, and the focus stays", async (t) => {
+  const chat = await open(t);
+  provider.script(SQL, "Some.");
+  await chat.ask("How many orders?");
+  const comment = chat.last.getByRole("textbox", { name: "Why?" });
+  assert.equal(await comment.isVisible(), false);
+  await chat.last.getByRole("button", { name: "Bad answer" }).click();
+  await comment.fill("Too few");
+  const [sent] = await Promise.all([chat.page.waitForRequest(/\/api\/chat\/feedback\//), comment.press("Enter")]);
+  assert.equal((await (await sent.response()).status()), 204);
+  const { rating, comment: said } = sent.postDataJSON();
+  assert.deepEqual([rating, said], ["down", "Too few"]);
+  await chat.last.getByText("Thank you.").waitFor();
+  await comment.waitFor({ state: "hidden" });
+  assert.equal(await focused(chat), "Bad answer");
+});
+
+test("a rating that is not kept is said to have failed, and can be given again", async (t) => {
+  const chat = await open(t, { allowErrors: true, prepare: (page) => page.route(/\/api\/chat\/feedback\//, (route) => route.fulfill({ status: 503 })) });
+  provider.script(SQL, "Some.");
+  await chat.ask("How many orders?");
+  await chat.last.getByRole("button", { name: "Good answer" }).click();
+  await chat.last.getByText("That did not work.").waitFor();
+  assert.equal(await chat.last.getByRole("button", { name: "Good answer" }).getAttribute("aria-pressed"), "false");
+});
+
+test("what an answer cost stands in the evidence, where the server says it", async (t) => {
+  const usage = { calls: 2, input_tokens: 1, output_tokens: 1, cost: { amount: 0.0123456, currency: "USD" } };
+  const chat = await open(t, { prepare: (page) => answering(page, { reply: "Yes.", sql_query: "SELECT 1", usage }) });
+  await chat.ask("How many?");
+  await chat.last.getByText("Evidence", { exact: true }).click();
+  await chat.last.getByText("0.0123 USD").waitFor();
+});
+
+/** The name of what has the focus. */
+const focused = (chat) => chat.page.evaluate(() => {
+  const node = document.activeElement.shadowRoot?.activeElement;
+  return node && (node.getAttribute("aria-label") || node.innerText || node.className);
+});
+
+test("the focus is never lost: after sending, stopping, renaming, deleting and closing", async (t) => {
+  const chat = await open(t);
+  const gate = new Gate();
+  provider.script([gate]);
+  await chat.input.fill("Wait");
+  await chat.send.press("Enter");
+  await gate.reached;
+  await chat.stop.press("Enter");
+  await chat.last.getByText("Stopped.").waitFor();
+  assert.equal(await focused(chat), "Your question", "the button that was pressed is off now");
+  provider.script(SQL, "Some.");
+  await chat.last.getByRole("button", { name: "Ask again" }).press("Enter");
+  await chat.last.getByText("Some.").waitFor();
+  assert.equal(await focused(chat), "Your question", "the button that was pressed is gone");
+
+  const panel = chat.page.getByRole("region", { name: "Conversations" });
+  await chat.page.getByRole("button", { name: "Conversations" }).press("Enter");
+  await panel.getByRole("button", { name: "Wait" }).waitFor();
+  assert.match(await focused(chat), /^Wait/);
+  assert.equal(await chat.page.getByRole("button", { name: "Conversations" }).getAttribute("aria-expanded"), "true");
+  await panel.getByRole("button", { name: "Rename" }).press("Enter");
+  await chat.page.keyboard.type("Renamed");
+  await chat.page.keyboard.press("Enter");
+  await panel.getByRole("button", { name: "Renamed" }).waitFor();
+  await chat.until(() => /^Renamed/.test(document.activeElement.shadowRoot.activeElement?.innerText));
+  await panel.getByRole("button", { name: "Delete" }).press("Enter");
+  await panel.getByRole("button", { name: "Delete for good?" }).press("Enter");
+  await panel.getByText("No conversations yet.").waitFor();
+  await chat.until(() => document.activeElement.shadowRoot.activeElement?.matches(".panel"));
+  await chat.page.keyboard.press("Escape");
+  assert.equal(await focused(chat), "Conversations");
 });
