@@ -38,6 +38,10 @@ const CREATE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may take to show that it lives, before another one is taken or the work is given up.
 const RECYCLE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long a server may leave a connection in use without a word before it counts as gone: as long as a new one may take to be made,
+/// so that one that is only busy is given the same time either way.
+const SILENCE_TIMEOUT: Duration = CONNECT_TIMEOUT;
+
 /// A connection that was taken later than this ago has shown that it lives: it was reset since. HikariCP's bypass window.
 const ALIVE_FOR: Duration = Duration::from_millis(500);
 
@@ -260,7 +264,7 @@ async fn prove_alive(client: &mut ClientWrapper, uses: &UseMetrics) -> Result<()
 /// Returns when a server does not answer at all, which is found out beside the work: the question goes in front of it and is not
 /// waited for.
 async fn silence(client: &Client) -> QueryError {
-    match tokio::time::timeout(RECYCLE_TIMEOUT, client.simple_query("")).await {
+    match tokio::time::timeout(SILENCE_TIMEOUT, client.simple_query("")).await {
         Ok(Ok(_)) => std::future::pending().await,
         Ok(Err(error)) => QueryError::from_driver(error),
         Err(elapsed) => QueryError::unavailable(elapsed),
