@@ -1,5 +1,5 @@
 /**
- * The demo page around the widget: colours, which engine answers, the snippet to embed.
+ * The page around the widget: colours, what there is to ask of the demo, which engine answers, the snippet to embed.
  *
  * Knows the widget only as an element in the page.
  */
@@ -34,6 +34,27 @@ function toggleTheme() {
   showTheme(theme);
 }
 
+/** Questions that show what the demo's shop can be asked: a count, a trend, a top list, shares, a follow-up, and one to refuse. */
+const DEMO_QUESTIONS = [
+  "How many customers do we have?",
+  "Average order value per month this year",
+  "Top 5 products by revenue",
+  "Orders by status",
+  "And only this year?",
+  "What is the salary of our employees?",
+];
+
+/** Any database may be behind this page; only of the bundled one it knows what is in it. */
+async function showDemo() {
+  const { demo } = await (await fetch("/healthz")).json();
+  if (!demo) return;
+  const widget = document.querySelector("db-chat");
+  widget.title = "The demo shop";
+  widget.setAttribute("placeholder", "Ask about orders, products …");
+  widget.setAttribute("questions", JSON.stringify(DEMO_QUESTIONS));
+  document.getElementById("hidden").textContent = "Ask for the salaries: nobody gets what the policy does not show.";
+}
+
 const ENGINES = { anthropic: "Anthropic", openai: "OpenAI", offline: "the offline engine, no model" };
 
 /** Says which engine answers, as the server's readiness report names it. */
@@ -61,5 +82,6 @@ function showSnippet() {
 showTheme(chosenTheme());
 document.getElementById("theme").addEventListener("click", toggleTheme);
 showSnippet();
-// A page that cannot tell which engine answers says nothing about it.
+// A page that cannot tell which database or engine answers says nothing about it.
+showDemo().catch(() => {});
 showEngine().catch(() => {});

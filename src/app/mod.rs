@@ -182,6 +182,7 @@ impl Application {
             schema: services.schema,
             feedback: services.feedback,
             checks: services.checks,
+            is_demo: config.database.is_demo,
         };
         let doors =
             Doors::new(&config.server, parts).map_err(|source| BuildError::Origins { source })?;

@@ -65,6 +65,7 @@ pub(super) async fn prepare(mut config: Config) -> anyhow::Result<(PrivatePostgr
         begun.elapsed().as_secs_f64()
     ));
     config.database.url = Some(database.url);
+    config.database.is_demo = true;
     // What is set for a database of one's own means nothing here.
     config.policy.allowed_tables = ALLOWED_TABLES.to_owned();
     config.policy.allowed_models.clear();

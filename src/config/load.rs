@@ -81,6 +81,7 @@ pub fn resolve(
         database: DatabaseConfig {
             url: secret(&layers, "DATABASE_URL"),
             allow_unsafe_role: boolean(&mut layers, "DB_CHAT_ALLOW_UNSAFE_ROLE"),
+            is_demo: false,
         },
         llm: llm::read(&mut layers),
         policy: PolicyConfig {

@@ -54,6 +54,8 @@ pub struct DatabaseConfig {
     pub url: Option<SecretString>,
     /// Whether to listen beyond this machine with a role that could change data.
     pub allow_unsafe_role: bool,
+    /// Whether it is the bundled demo. No setting: the command that makes it says so.
+    pub is_demo: bool,
 }
 
 /// What may be seen.

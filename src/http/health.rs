@@ -107,10 +107,11 @@ async fn check(check: &Check) -> CheckBody {
 }
 
 /// The process lives.
-pub(super) async fn healthz() -> HttpResponse {
+pub(super) async fn healthz(doors: web::Data<Doors>) -> HttpResponse {
     let body = HealthBody {
         status: "ok",
         version: env!("CARGO_PKG_VERSION"),
+        demo: doors.is_demo,
     };
     std::future::ready(HttpResponse::Ok().json(body)).await
 }

@@ -68,6 +68,7 @@ pub struct Doors {
     /// `None` where ratings are not kept.
     feedback: Option<FeedbackLog>,
     readiness: Readiness,
+    is_demo: bool,
     assets: assets::Assets,
 }
 
@@ -89,6 +90,8 @@ pub struct DoorParts {
     pub feedback: Option<FeedbackLog>,
     /// What `/readyz` asks.
     pub checks: Vec<Check>,
+    /// The database being asked is the bundled one.
+    pub is_demo: bool,
 }
 
 impl Doors {
@@ -112,6 +115,7 @@ impl Doors {
             schema: parts.schema,
             feedback: parts.feedback,
             readiness: Readiness::new(parts.checks, connections.stop.clone()),
+            is_demo: parts.is_demo,
             assets: assets::Assets::load(),
             connections,
         })

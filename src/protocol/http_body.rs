@@ -54,6 +54,8 @@ pub struct HealthBody {
     pub status: &'static str,
     /// The version of db-chat.
     pub version: &'static str,
+    /// The database being asked is the bundled one, which the page at `/` has sample questions for.
+    pub demo: bool,
 }
 
 /// `POST /api/chat/ticket/`.

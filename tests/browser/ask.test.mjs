@@ -8,7 +8,24 @@ test("the page says in one glance what it is, which engine answers and how to em
   await page.getByRole("heading", { level: 1, name: "Ask your database in plain English." }).waitFor();
   await page.getByText("Answered by the offline engine, no model").waitFor();
   await page.getByText("<db-chat").waitFor();
+  await page.getByRole("heading", { name: "The demo shop" }).waitFor();
   assert.equal(await page.getByRole("group", { name: "Suggestions" }).getByRole("button").count(), 6);
+});
+
+test("of a database that is not the demo's the page claims nothing", async (t) => {
+  const prepare = async (page) => {
+    await page.route("**/healthz", async (route) => {
+      const response = await route.fetch();
+      const health = await response.json();
+      assert.equal(health.demo, true);
+      await route.fulfill({ response, json: { ...health, demo: false } });
+    });
+  };
+  const { page } = await open(t, { url: offline.url, prepare });
+  await page.getByRole("heading", { name: "Ask your data" }).waitFor();
+  await page.getByText("Answered by the offline engine, no model").waitFor();
+  assert.equal(await page.getByRole("group", { name: "Suggestions" }).count(), 0);
+  assert.equal(await page.getByText(/salaries|shop/).count(), 0);
 });
 
 test("the page names the model where there is one", async (t) => {
@@ -30,6 +47,7 @@ test("a sample question is asked with one click and answered by the offline engi
 
 test("every sample question gets an answer, and the one about salaries a polite refusal", async (t) => {
   const chat = await open(t, { url: offline.url });
+  await chat.page.getByRole("heading", { name: "The demo shop" }).waitFor();
   const samples = await chat.page.getByRole("group", { name: "Suggestions" }).getByRole("button").allInnerTexts();
   for (const sample of samples) {
     await chat.ask(sample);

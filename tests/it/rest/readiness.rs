@@ -79,6 +79,8 @@ async fn readiness_tells_the_state_of_each_dependency() {
             .await
             .expect("a response");
         assert_eq!(health.status(), 200);
+        let health: Value = health.json().await.expect("JSON");
+        assert_eq!(health["demo"], false);
     }
     assert_eq!(asked.load(Ordering::SeqCst), 5);
 }
