@@ -72,3 +72,39 @@ impl Instructions {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::schema::ForeignNames;
+
+    fn snapshot(server_version_num: u32) -> Arc<Snapshot> {
+        Arc::new(Snapshot {
+            database: "shop".to_owned(),
+            server_version_num,
+            fingerprint: "0123456789abcdef".repeat(4),
+            read_at: chrono::DateTime::UNIX_EPOCH,
+            relations: Vec::new(),
+            types: Vec::new(),
+            foreign_names: ForeignNames::default(),
+            extensions: Vec::new(),
+            hidden_relations_count: 0,
+        })
+    }
+
+    #[test]
+    fn instructions_are_written_once_for_a_snapshot_and_anew_for_the_next() {
+        let prompts = Prompts::load(None).expect("the built-in ones");
+        let cache = InstructionsCache::default();
+        let (old, new) = (snapshot(150_018), snapshot(160_004));
+        let first = cache.of(&old, &prompts, 1_000);
+        assert!(first.system.contains("PostgreSQL 15,"), "{}", first.system);
+        assert!(first.has_whole_schema);
+        assert_eq!(first.cache_key, "db-chat-0123456789abcdef0123456789abcdef");
+        assert!(Arc::ptr_eq(&first, &cache.of(&old, &prompts, 1_000)));
+        let second = cache.of(&new, &prompts, 1_000);
+        assert!(second.system.contains("PostgreSQL 16,"));
+        // The old one again is another one's snapshot by now.
+        assert_eq!(first, cache.of(&old, &prompts, 1_000));
+    }
+}

@@ -343,4 +343,9 @@ async fn closing_writes_what_is_queued() {
     let rows = rows(&database).await;
     assert_eq!(rows.len(), 200);
     assert_eq!(rows[199]["request_id"], "turn-199");
+    // Those that came together share a transaction, of at most 128 rows.
+    let count = "SELECT count(DISTINCT xmin::text) FROM db_chat.audit_log";
+    let client = database.admin().await;
+    let transactions: i64 = client.query_one(count, &[]).await.expect(count).get(0);
+    assert_eq!(transactions, 2);
 }
