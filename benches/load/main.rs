@@ -29,7 +29,6 @@ use std::time::{Duration, Instant};
 
 use db_chat::app::demo;
 use db_chat::app::private_postgres::PrivatePostgres;
-use db_chat::app::runtime::turns_runtime;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use secrecy::ExposeSecret;
 use tokio::runtime::Builder;
@@ -90,10 +89,7 @@ fn main() {
     let mut arguments = std::env::args().skip(1);
     let role = arguments.next().unwrap_or_default();
     let rest: Vec<String> = arguments.collect();
-    let runtime = match role.as_str() {
-        db_chat_server::ROLE => turns_runtime(),
-        _ => Builder::new_multi_thread().enable_all().build(),
-    };
+    let runtime = Builder::new_multi_thread().enable_all().build();
     runtime.unwrap().block_on(async {
         match role.as_str() {
             provider::ROLE => provider::run().await,

@@ -4,7 +4,6 @@ mod admission;
 pub mod demo;
 pub mod private_postgres;
 mod role_check;
-pub mod runtime;
 mod services;
 pub mod shutdown;
 

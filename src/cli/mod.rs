@@ -21,7 +21,6 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::app::runtime::turns_runtime;
 use crate::config::{self, Config};
 
 /// Ask a PostgreSQL database questions in plain English.
@@ -128,7 +127,9 @@ fn run(command: Command, mut config: Config) -> anyhow::Result<ExitCode> {
         // Whoever asks one thing in a shell wants the answer, and what went wrong.
         "warn".clone_into(&mut config.log.filter);
     }
-    let runtime = turns_runtime()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     let telemetry = crate::telemetry::install(&config.log, runtime.handle())?;
     for notice in &config.notices {
         tracing::warn!("{notice}");
