@@ -144,7 +144,11 @@ fn to_text(identity: &Identity) -> String {
         .map(|end| end.duration_since(SystemTime::UNIX_EPOCH));
     let end = match since_1970 {
         // Rounded down, to end no later than the credential.
-        Some(since_1970) => since_1970.unwrap_or_default().as_millis().to_string(),
+        Some(since_1970) => {
+            let millis = since_1970.unwrap_or_default().as_millis();
+            // What lies beyond is as good as never.
+            u64::try_from(millis).unwrap_or(u64::MAX).to_string()
+        }
         None => "-".to_owned(),
     };
     format!("{end}:{}", identity.principal)
@@ -237,6 +241,13 @@ mod tests {
             let found = tickets.redeem(&ticket).await.unwrap();
             assert_eq!(found, is_good.then(|| ada(Some(end))));
         }
+    }
+
+    #[test]
+    fn an_end_beyond_all_counting_is_still_one() {
+        let end = SystemTime::UNIX_EPOCH + Duration::from_secs(1_764_000_000_000_000_000);
+        let read = from_text(&to_text(&ada(Some(end)))).unwrap();
+        assert!(read.expires_at.unwrap() > SystemTime::now());
     }
 
     #[test]

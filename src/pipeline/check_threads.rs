@@ -67,7 +67,8 @@ impl CheckThreads {
                     if idle.len() >= IDLE_MAX {
                         return;
                     }
-                    let (sender, more) = sync_channel(1);
+                    // Handed over, not put down: nothing is left in a channel whose thread has just given up waiting.
+                    let (sender, more) = sync_channel(0);
                     idle.push(sender);
                     more
                 };

@@ -8,6 +8,7 @@
 //! prepares a statement and keeps it, which PgBouncer 1.21 and later follows (`max_prepared_statements`).
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use deadpool_postgres::{
     Client, ClientWrapper, Hook, HookError, Manager, ManagerConfig, Metrics as UseMetrics, Pool,
     PoolError, RecyclingMethod, Runtime, TimeoutType,
 };
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 use tokio_postgres::SimpleQueryMessage;
@@ -196,7 +198,15 @@ impl DatabasePool {
                     () = stop.cancelled() => Err(QueryError::Cancelled),
                     error = silence(&client) => Err(error),
                     () = tokio::time::sleep(deadline) => Err(QueryError::StatementTimeout { after: deadline }),
-                    outcome = work(&client) => {
+                    outcome = AssertUnwindSafe(work(&client)).catch_unwind() => {
+                        let outcome = match outcome {
+                            Ok(outcome) => outcome,
+                            Err(panic) => {
+                                // Its transaction is open, and back in the pool somebody else would be in it.
+                                discard(client, tls).await;
+                                resume_unwind(panic)
+                            }
+                        };
                         let is_lost = matches!(outcome, Err(QueryError::Unavailable { .. }));
                         // Fails only when the caller is gone.
                         let _ = finished.send(outcome);

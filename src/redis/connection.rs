@@ -198,12 +198,15 @@ impl RedisConnection {
     {
         let inner = &self.inner;
         inner.driver.revive();
-        let answer = match tokio::time::timeout_at(deadline, inner.permits.acquire()).await {
-            Ok(Ok(_permit)) => {
+        let permit = tokio::time::timeout_at(deadline, inner.permits.acquire()).await;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let answer = match permit {
+            // The driver takes milliseconds, and none of them for a command that may take for ever.
+            Ok(Ok(_permit)) if left.as_millis() > 0 => {
                 let options = Options {
                     // The driver's own timer, and not one around it: a command whose time is over
                     // is then not sent any more, even if the driver still has it.
-                    timeout: Some(deadline.saturating_duration_since(Instant::now())),
+                    timeout: Some(left),
                     // Without a connection the answer is an error at once, and a command that was
                     // cut off is not repeated: it may have been carried out (but see `attempts_max`).
                     fail_fast: true,
@@ -214,7 +217,7 @@ impl RedisConnection {
                 };
                 command(inner.driver.client().with_options(&options)).await
             }
-            Ok(Err(_)) | Err(_) => Err(FredError::new(
+            Ok(_) | Err(_) => Err(FredError::new(
                 ErrorKind::Timeout,
                 "too many commands are waiting for Redis",
             )),
