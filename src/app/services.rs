@@ -256,6 +256,7 @@ pub(super) fn shared_turns(
     Some(SharedTurns::new(
         redis.clone(),
         &config.conversations.redis_prefix,
+        Duration::from_secs(config.limits.resume_seconds),
     ))
 }
 

@@ -71,7 +71,7 @@ impl Keys {
         self.turn(conversation, turn, "followed-at")
     }
 
-    /// A mark: the turn is to be stopped.
+    /// A mark: the turn is to be stopped, or somebody who followed it elsewhere has left it for good.
     #[must_use]
     pub fn turn_cancel(&self, conversation: ConversationId, turn: TurnId) -> String {
         self.turn(conversation, turn, "cancel")

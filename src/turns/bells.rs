@@ -36,6 +36,11 @@ impl Bells {
         }
     }
 
+    /// Whether anybody waits for something about the turn.
+    pub(super) fn is_awaited(&self, turn: TurnId) -> bool {
+        self.waiting().contains_key(&turn)
+    }
+
     /// Rings for all who wait for something about the turn.
     pub(super) fn ring(&self, turn: TurnId) {
         let waiting = self.waiting();

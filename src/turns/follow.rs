@@ -56,7 +56,7 @@ impl Drop for Joined {
     fn drop(&mut self) {
         let was_last = self.turn.log.leave();
         if was_last && self.is_for_good.load(Ordering::Acquire) {
-            self.turn.stop(super::cancelled());
+            self.turn.leave_for_good();
         }
     }
 }
@@ -116,7 +116,7 @@ pub(super) fn remote(
             () = stop.cancelled() => {
                 if is_for_good.load(Ordering::Acquire) {
                     // The turn is looked for again, which costs less than to remember it through every await.
-                    let _ = remote::cancel(&shared, &name).await;
+                    let _ = remote::leave_for_good(&shared, &name).await;
                 }
                 return;
             }

@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +31,8 @@ pub(super) struct LocalTurn {
     has_name: AtomicBool,
     /// Whether it runs in its conversation, and not only waits.
     holds_conversation: AtomicBool,
+    /// Rung when its last follower here has said that it will not come back.
+    left_for_good: Notify,
     /// Why it was stopped, where somebody said so.
     stopped_for: OnceLock<WireError>,
 }
@@ -50,6 +53,7 @@ impl LocalTurn {
             cancel,
             has_name: AtomicBool::new(false),
             holds_conversation: AtomicBool::new(false),
+            left_for_good: Notify::new(),
             stopped_for: OnceLock::new(),
         }
     }
@@ -93,6 +97,19 @@ impl LocalTurn {
     pub(super) fn stop(&self, error: WireError) {
         let _ = self.stopped_for.set(error);
         self.cancel.cancel();
+    }
+
+    /// Its last follower here will not come back. Whether it goes on for somebody elsewhere is for its runner to find out.
+    pub(super) fn leave_for_good(&self) {
+        self.left_for_good.notify_one();
+    }
+
+    /// Returns once after [`leave_for_good`](Self::leave_for_good).
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when it is dropped.
+    pub(super) async fn left_for_good(&self) {
+        self.left_for_good.notified().await;
     }
 
     /// Why it was stopped, where somebody said so.

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::protocol::error_code::ErrorCode;
 use crate::protocol::server_frame::{FrameHead, ServerFrame};
-use crate::wire::errors::WireError;
+use crate::wire::errors::{WireError, chain};
 
 use super::frame::{Delivered, Ending, TurnFrame};
 use super::shared::{FRAMES_READ_MAX, SharedFrame, SharedTurn, SharedTurns};
@@ -65,6 +65,16 @@ pub(super) async fn cancel(shared: &SharedTurns, name: &TurnName) -> Result<(), 
     }
 }
 
+/// Tells the instance that runs a turn that somebody here will not come back for it.
+pub(super) async fn leave_for_good(shared: &SharedTurns, name: &TurnName) -> Result<(), WireError> {
+    let turn = find(shared, name).await?;
+    if shared.is_awaited(turn.id) {
+        // Somebody else here follows it.
+        return Ok(());
+    }
+    shared.leave_for_good(turn).await.map_err(|_| away())
+}
+
 /// Delivers what comes after the frame `after`, up to and including the final one.
 ///
 /// # Errors
@@ -106,14 +116,10 @@ pub(super) async fn carry(
             unowned_since = None;
         } else if unowned_since.get_or_insert_with(Instant::now).elapsed() >= UNOWNED_MAX {
             // Whatever comes of it is read at the next look.
-            let _ = shared
-                .lose(
-                    turn,
-                    after,
-                    &lost_text(name, turn, after.saturating_add(1)),
-                    keep_for,
-                )
-                .await;
+            let text = lost_text(name, turn, after.saturating_add(1));
+            if let Err(error) = shared.lose(turn, after, &text, keep_for).await {
+                tracing::warn!(error = %chain(&error), "a lost turn could not be ended");
+            }
             unowned_since = None;
         }
         if !may_be_more {

@@ -193,12 +193,23 @@ async fn claim(shared: &SharedTurns, turn: &LocalTurn) -> Result<(), NotTaken> {
 /// Renews the turn's lease and does what others asked for meanwhile.
 async fn renew(hub: &TurnHub, turn: &LocalTurn) -> std::convert::Infallible {
     let Some(shared) = &hub.hub.shared else {
-        return std::future::pending().await;
+        loop {
+            turn.left_for_good().await;
+            stop_if_alone(turn);
+        }
     };
     let bell = shared.bell(turn.id);
     let mut was_away = false;
     loop {
-        bell.rung(RENEW).await;
+        let is_left_here = tokio::select! {
+            biased;
+            () = turn.left_for_good() => true,
+            () = bell.rung(RENEW) => false,
+        };
+        // Nobody elsewhere can follow what only this instance knows of.
+        if is_left_here && !(turn.has_name() && turn.is_resumable()) {
+            stop_if_alone(turn);
+        }
         if !turn.has_name() {
             continue;
         }
@@ -207,6 +218,9 @@ async fn renew(hub: &TurnHub, turn: &LocalTurn) -> std::convert::Infallible {
             .renew(turn.own(), turn.holds_conversation(), life)
             .await;
         let Ok(renewed) = renewed else {
+            if is_left_here {
+                stop_if_alone(turn);
+            }
             was_away = true;
             continue;
         };
@@ -215,6 +229,8 @@ async fn renew(hub: &TurnHub, turn: &LocalTurn) -> std::convert::Infallible {
         }
         if renewed.is_followed {
             turn.log.followed_elsewhere();
+        } else if is_left_here || renewed.is_left_for_good {
+            stop_if_alone(turn);
         }
         // Redis may have forgotten the turn, or another instance may have taken its owner for gone.
         let is_in_doubt = was_away || !renewed.was_there;
@@ -222,6 +238,13 @@ async fn renew(hub: &TurnHub, turn: &LocalTurn) -> std::convert::Infallible {
             was_away = shared.name(turn.own()).await.is_err();
             turn.log.doubt();
         }
+    }
+}
+
+/// Whoever left it for good was the last one to follow it, unless somebody follows it here.
+fn stop_if_alone(turn: &LocalTurn) {
+    if turn.log.alone_since().is_some() {
+        turn.stop(super::cancelled());
     }
 }
 

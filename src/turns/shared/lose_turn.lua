@@ -11,7 +11,7 @@ if newest then
 end
 -- Somebody was sent frames live which never came here: the end comes after those, too.
 if tonumber(ARGV[1]) < last then return 0 end
-redis.call('XADD', KEYS[1], (tonumber(ARGV[1]) + 1) .. '-0', 'error', ARGV[2], 'lost', '1')
+redis.call('XADD', KEYS[1], string.format('%.0f-0', tonumber(ARGV[1]) + 1), 'error', ARGV[2], 'lost', '1')
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 wake_all(ARGV[4], KEYS[3], ARGV[5])
 return 1

@@ -29,6 +29,7 @@ const RENEW_TURN: &str = include_str!("renew_turn.lua");
 const TAKE_CONVERSATION: &str = include_str!("take_conversation.lua");
 const BEGIN_TURN: &str = include_str!("begin_turn.lua");
 const END_TURN: &str = concat!(include_str!("wake.lua"), include_str!("end_turn.lua"));
+const LEAVE_TURN: &str = concat!(include_str!("wake.lua"), include_str!("leave_turn.lua"));
 const NAME_TURN: &str = include_str!("name_turn.lua");
 const AGE: &str = include_str!("age.lua");
 const CHECK_IN: &str = include_str!("check_in.lua");
@@ -43,6 +44,9 @@ const HOLDER_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 /// How many turns one name may stand for; more than one only where clients are anonymous.
 const NAMESAKES_MAX: usize = 16;
 
+/// What a turn that was lost is numbered by at most: any number is taken from a client, and a script counts in floating point.
+const LOST_AFTER_MAX: u64 = 1 << 40;
+
 /// Frames read at once.
 pub(super) const FRAMES_READ_MAX: usize = 64;
 
@@ -53,6 +57,8 @@ pub struct SharedTurns {
     keys: Keys,
     /// This instance among all, until it ends.
     instance: TurnId,
+    /// How long a name is kept after its last use.
+    name_life: Duration,
     /// Rung by the messages of other instances.
     bells: Bells,
 }
@@ -93,6 +99,8 @@ pub(super) struct Renewed {
     pub(super) is_followed: bool,
     /// Somebody wants it stopped.
     pub(super) is_cancelled: bool,
+    /// Somebody followed it elsewhere, and will not come back.
+    pub(super) is_left_for_good: bool,
 }
 
 /// What is there of a turn after a number.
@@ -112,13 +120,14 @@ pub(super) struct SharedFrame {
 }
 
 impl SharedTurns {
-    /// Over a connection that others may use too, with keys that begin with `prefix`.
+    /// Over a connection that others may use too, with keys that begin with `prefix`; turns can be resumed for `resume_timeout`.
     #[must_use]
-    pub fn new(redis: RedisConnection, prefix: &str) -> Self {
+    pub fn new(redis: RedisConnection, prefix: &str, resume_timeout: Duration) -> Self {
         Self {
             redis,
             keys: Keys::new(prefix),
             instance: TurnId::next(),
+            name_life: NAME_LIFE.saturating_add(resume_timeout),
             bells: Bells::default(),
         }
     }
@@ -167,7 +176,7 @@ impl SharedTurns {
         let key = self.keys.turn_names(own.principal, own.request_id);
         let arguments = [
             format!("{} {}", turn.conversation_id, turn.id).into(),
-            millis(NAME_LIFE),
+            millis(self.name_life),
             NAMESAKES_MAX.to_string().into(),
         ];
         self.redis.run_script(NAME_TURN, [key], arguments).await
@@ -289,7 +298,7 @@ impl SharedTurns {
         ];
         let [channels, id] = self.wake(turn);
         let arguments = [
-            last.to_string().into(),
+            last.min(LOST_AFTER_MAX).to_string().into(),
             text.into(),
             millis(life),
             channels,
@@ -328,11 +337,13 @@ impl SharedTurns {
             HOLDER_LIFE.as_secs().to_string().into(),
             self.place(own.turn),
         ];
-        let flags: (i64, i64, i64) = self.redis.run_script(RENEW_TURN, keys, arguments).await?;
+        let flags: (i64, i64, i64, i64) =
+            self.redis.run_script(RENEW_TURN, keys, arguments).await?;
         Ok(Renewed {
             was_there: flags.0 == 1,
             is_followed: flags.1 == 1,
             is_cancelled: flags.2 == 1,
+            is_left_for_good: flags.3 == 1,
         })
     }
 
@@ -384,6 +395,28 @@ impl SharedTurns {
         let arguments = [millis(NAME_LIFE), channels, id];
         let asked: i64 = self.redis.run_script(CANCEL_TURN, keys, arguments).await?;
         Ok(asked == 1)
+    }
+
+    /// Tells the owner of a turn that nobody here will come back for it.
+    pub(super) async fn leave_for_good(&self, turn: SharedTurn) -> Result<(), RedisError> {
+        let keys = [
+            self.keys.turn_lease(turn.conversation_id, turn.id),
+            self.keys.turn_followers(turn.conversation_id, turn.id),
+            self.keys.turn_cancel(turn.conversation_id, turn.id),
+        ];
+        let [channels, id] = self.wake(turn);
+        let arguments = [
+            millis(NAME_LIFE),
+            channels,
+            id,
+            self.instance.to_string().into(),
+        ];
+        self.redis.run_script(LEAVE_TURN, keys, arguments).await
+    }
+
+    /// Whether anybody here waits for something about the turn.
+    pub(super) fn is_awaited(&self, turn: TurnId) -> bool {
+        self.bells.is_awaited(turn)
     }
 
     /// Whether Redis still knows this instance; from now on it does.

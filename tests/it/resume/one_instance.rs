@@ -2,10 +2,8 @@
 
 use db_chat::pipeline::event::{Stage, TurnEvent};
 use serde_json::json;
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
-use super::support::{CONVERSATION, cancel, checked_prose, resume, say};
+use super::support::{CONVERSATION, cancel, checked_prose, close, resume, say};
 use crate::support::server::TestServer;
 use crate::support::turns::played;
 
@@ -90,12 +88,6 @@ async fn a_question_is_stopped_from_another_connection() {
 async fn who_closes_as_done_stops_the_question_and_who_only_goes_does_not() {
     let (run_turn, mut playbook) = played();
     let server = TestServer::start(run_turn).await;
-    let close = |code: u16| {
-        Message::Close(Some(CloseFrame {
-            code: code.into(),
-            reason: "".into(),
-        }))
-    };
     let mut done = server.connect().await;
     done.ask("done", None).await;
     let mut watched = server.connect().await;

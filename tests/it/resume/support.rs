@@ -6,6 +6,8 @@ use db_chat::domain::conversation::{StoredTurn, TurnOutcome};
 use db_chat::domain::ids::RequestId;
 use db_chat::pipeline::event::TurnEvent;
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 use crate::support::server::TestServer;
 use crate::support::turns::{Playbook, PlayedTurn, played};
@@ -46,6 +48,14 @@ pub(super) async fn resume(socket: &mut Socket, request_id: &str, after: u64) {
 pub(super) async fn cancel(socket: &mut Socket, request_id: &str) {
     let frame = json!({"type": "cancel", "request_id": request_id});
     socket.text(frame.to_string()).await;
+}
+
+/// The close frame of a client with this code.
+pub(super) fn close(code: u16) -> Message {
+    Message::Close(Some(CloseFrame {
+        code: code.into(),
+        reason: "".into(),
+    }))
 }
 
 pub(super) async fn say(turn: &PlayedTurn, token: &str) {

@@ -7,7 +7,7 @@ use db_chat::domain::ids::ConversationId;
 use db_chat::domain::principal::Principal;
 use db_chat::pipeline::event::{Stage, TurnEvent};
 
-use super::support::{CONVERSATION, Instance, cancel, checked_prose, resume, say, stored};
+use super::support::{CONVERSATION, Instance, cancel, checked_prose, close, resume, say, stored};
 use crate::support::cut_proxy::CutProxy;
 use crate::support::redis::{AnyRedis, RedisKind, RedisServer, with_each_redis};
 use crate::support::turns::PATIENCE;
@@ -16,10 +16,62 @@ with_each_redis! {
     what_one_instance_does_is_told_the_other_at_once
     a_question_is_taken_up_on_the_other_instance_without_gap_or_double
     a_question_is_stopped_from_the_other_instance
+    who_is_done_stops_a_question_unless_it_is_followed_on_the_other_instance
     a_question_that_is_followed_elsewhere_goes_on_and_is_stopped_when_nobody_is_left
     questions_of_one_conversation_on_two_instances_run_one_after_the_other
     an_instance_that_stops_ends_its_questions_for_those_who_follow_elsewhere
     who_has_the_end_already_is_told_the_same_end_on_the_other_instance
+}
+
+async fn who_is_done_stops_a_question_unless_it_is_followed_on_the_other_instance(redis: AnyRedis) {
+    let mut one = Instance::start(&redis.url()).await;
+    let two = Instance::start(&redis.url()).await;
+
+    // Followed elsewhere, and the one who asked is done; then whoever followed elsewhere is, too.
+    let (mut asker, mut other) = (one.server.connect().await, two.server.connect().await);
+    asker.ask("first", Some(CONVERSATION)).await;
+    let turn = one.playbook.next().await;
+    resume(&mut other, "first", 0).await;
+    say(&turn, "0").await;
+    assert_eq!(other.frame().await["token"], "0");
+    asker.send(close(1000)).await;
+    assert_eq!(asker.close_code().await, Some(1000));
+    // Many looks of the one instance at what the other one follows.
+    for token in 1..50 {
+        say(&turn, &token.to_string()).await;
+        assert_eq!(other.frame().await["token"], token.to_string());
+    }
+    other.send(close(1000)).await;
+    turn.cancelled().await;
+
+    // Followed where it runs, and whoever followed elsewhere is done.
+    let (mut asker, mut other) = (one.server.connect().await, two.server.connect().await);
+    asker.ask("second", Some(CONVERSATION)).await;
+    let turn = one.playbook.next().await;
+    resume(&mut other, "second", 0).await;
+    say(&turn, "0").await;
+    assert_eq!(other.frame().await["token"], "0");
+    other.send(close(1000)).await;
+    let id = turn.turn.holder.expect("a fence");
+    let marks = [
+        format!("turn:{id}:followed-at"),
+        format!("turn:{id}:cancel"),
+    ];
+    let is_mark = |key: &String| marks.iter().any(|mark| key.contains(mark));
+    let is_left = async { while redis.keys().await.iter().any(is_mark) {} };
+    tokio::time::timeout(PATIENCE, is_left)
+        .await
+        .expect("forgotten in time");
+    turn.answer("still here").await;
+    let frames = asker.frames_of("second").await;
+    assert_eq!(frames.last().expect("a final frame")["reply"], "still here");
+
+    // Followed by nobody else.
+    let mut asker = one.server.connect().await;
+    asker.ask("third", Some(CONVERSATION)).await;
+    let turn = one.playbook.next().await;
+    asker.send(close(1000)).await;
+    turn.cancelled().await;
 }
 
 async fn a_question_is_taken_up_on_the_other_instance_without_gap_or_double(redis: AnyRedis) {
@@ -134,6 +186,25 @@ async fn questions_of_one_conversation_on_two_instances_run_one_after_the_other(
     let third = one.playbook.next().await;
     third.answer("3").await;
     assert_eq!(at_one.frames_of("third").await[0]["reply"], "3");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_question_is_told_so_whatever_number_it_is_resumed_after() {
+    let redis = RedisServer::start().await;
+    let proxy = CutProxy::start(redis.address()).await;
+    let mut one = Instance::start(&format!("redis://{}", proxy.address())).await;
+    let two = Instance::start(&redis.url()).await;
+    let mut asker = one.server.connect().await;
+    asker.ask("q", Some(CONVERSATION)).await;
+    let turn = one.playbook.next().await;
+    say(&turn, "a").await;
+    assert_eq!(asker.frame().await["token"], "a");
+    proxy.stall();
+    let mut socket = two.server.connect().await;
+    resume(&mut socket, "q", u64::MAX).await;
+    let lost = socket.frames_of("q").await;
+    assert_eq!(lost.len(), 1, "{lost:?}");
+    assert_eq!(lost[0]["code"], "turn_lost");
 }
 
 #[tokio::test(flavor = "multi_thread")]
