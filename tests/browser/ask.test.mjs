@@ -22,7 +22,7 @@ test("of a database that is not the demo's the page claims nothing", async (t) =
     });
   };
   const { page } = await open(t, { url: offline.url, prepare });
-  await page.getByRole("heading", { name: "Ask your data" }).waitFor();
+  await page.getByRole("heading", { name: "Ask your data", exact: true }).waitFor();
   await page.getByText("Answered by the offline engine, no model").waitFor();
   assert.equal(await page.getByRole("group", { name: "Suggestions" }).count(), 0);
   assert.equal(await page.getByText(/salaries|shop/).count(), 0);
