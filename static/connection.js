@@ -1,17 +1,18 @@
-/** A socket that comes back, HTTP where there is none, one final frame for each question. */
+/** A socket that comes back, HTTP where there is none, one final frame per question. */
 
 const ATTEMPTS_BEFORE_HTTP = 2;
 const ATTEMPTS_BEFORE_UNREACHABLE = 4;
 const ATTEMPTS_BEFORE_LOST = 6;
 const BACKOFF_FIRST_MS = 400;
 const BACKOFF_MAX_MS = 20_000;
+const DIAL_MAX_MS = 8_000;
 
-/** Hard to guess; `crypto.randomUUID` is missing on plain-HTTP pages. */
+/** Hard to guess; plain-HTTP pages have no `crypto.randomUUID`. */
 export const newRequestId = () => `q-${crypto.getRandomValues(new Uint32Array(4)).join("-")}`;
 
 export const isFinal = ({ type }) => type === "chat_response" || type === "error";
 
-/** Half of it random: a restarted server is not met by all its clients at once. */
+/** Half random: not all clients meet a restarted server at once. */
 function pauseAfter(failures) {
 	const ceiling = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** (failures - 1));
 	return (ceiling / 2) * (1 + Math.random());
@@ -33,7 +34,7 @@ export function connect(server, { onFrame, onState, onGreeting }) {
 		timer = null;
 		if (leave.signal.aborted || socket) return;
 		onState(failures === 0 ? "connecting" : "retrying");
-		// Keeps the place while the address is on its way.
+		// Keeps the place until the address is there.
 		socket = {};
 		let dialed;
 		try {
@@ -43,6 +44,7 @@ export function connect(server, { onFrame, onState, onGreeting }) {
 		} catch {
 			return lost();
 		}
+		setTimeout(() => dialed.readyState || dialed.close(), DIAL_MAX_MS);
 		dialed.onopen = () => {
 			failures = 0;
 			onState("connected");
@@ -76,7 +78,7 @@ export function connect(server, { onFrame, onState, onGreeting }) {
 		asked.http = null;
 		if (asked !== turn) return;
 		if (code !== "unreachable" || turn.seq > 0 || failures >= ATTEMPTS_BEFORE_UNREACHABLE) fail(code ?? "connection_lost");
-		// Nothing was heard, so nothing can be heard twice. Otherwise the next lost socket tries again.
+		// Nothing was heard, so nothing is heard twice. If not, the next lost socket tries again.
 		else if (isOpen()) say();
 	}
 
@@ -88,14 +90,14 @@ export function connect(server, { onFrame, onState, onGreeting }) {
 			return;
 		}
 		if (frame.stage === "connected") onGreeting(frame);
-		// An error without an id is about a frame that could not be read.
+		// Without an id, an error is about a frame that was not read.
 		const id = frame.request_id ?? (frame.type === "error" && turn?.seq === 0 && turn.question.request_id);
 		if (!turn?.sent || id !== turn.question.request_id) return;
 		const waiting = turn;
 		if (frame.type !== "error" || frame.seq !== undefined) deliver(frame);
 		// A refused question. Later refusals are about other frames.
 		else if (!turn.resumed) turn.seq === 0 && deliver(frame);
-		// A refused resume: the question is gone, or nothing is known for now.
+		// A refused resume: the question is gone, or nobody knows now.
 		else if (!frame.retryable || (turn.refusals += 1) >= ATTEMPTS_BEFORE_LOST) fail("connection_lost");
 		else setTimeout(() => waiting === turn && isOpen() && say(), frame.retry_after_ms ?? pauseAfter(turn.refusals));
 	}

@@ -13,7 +13,7 @@ export function historyPanel({ t, language, announce }, actions) {
 			remove.textContent = t("removeSure");
 		}, { onblur: () => (remove.textContent = t("remove")) });
 		const save = async () => name.value.trim() && actions.rename(id, name.value.trim());
-		const name = h("input", { value: title, label: t("rename"), maxlength: 200, onchange: () => change(save(), id) });
+		const name = h("input", { value: title, label: t("rename"), maxlength: 120, onchange: () => change(save(), id) });
 		const item = h("li", { id }, button([h("bdi", title), h("small", new Date(at).toLocaleDateString(language))], () => actions.open(id), {}, "open"), button(t("rename"), () => {
 			item.replaceChildren(name);
 			name.select();

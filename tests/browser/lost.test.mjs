@@ -70,6 +70,15 @@ test("behind a proxy that lets no socket through, questions go over HTTP", async
   await chat.turns.getByText("Word by word.").waitFor();
 });
 
+test("behind a proxy that never answers a handshake, questions go over HTTP", async (t) => {
+  const { proxy, chat } = await through(t, withModel.url);
+  proxy.swallowsSockets = true;
+  proxy.cut();
+  provider.script(SQL, ["Said over HTTP."]);
+  await chat.type("How many orders?");
+  await chat.last.getByText("Said over HTTP.").waitFor({ timeout: 60_000 });
+});
+
 test("an answer that died with its server is said to be lost, and can be asked again on another one", { timeout: 400_000 }, async (t) => {
   const port = await freePort();
   const redis = spawn("redis-server", ["--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"], { stdio: ["ignore", "pipe", "ignore"] });

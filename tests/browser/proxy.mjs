@@ -9,6 +9,9 @@ export class Proxy {
   /** As a company's proxy that knows no WebSockets: what asks for an upgrade is cut. */
   blocksSockets = false;
 
+  /** As one that waits for ever instead: what asks for an upgrade is never answered. */
+  swallowsSockets = false;
+
   static async to(url) {
     const proxy = new Proxy();
     proxy.target = url;
@@ -39,8 +42,9 @@ export class Proxy {
       });
     }
     client.on("data", (bytes) => {
-      if (this.blocksSockets && /\r\nupgrade: websocket/i.test(bytes.toString("latin1"))) client.destroy();
-      else server.write(bytes);
+      const isUpgrade = /\r\nupgrade: websocket/i.test(bytes.toString("latin1"));
+      if (this.blocksSockets && isUpgrade) client.destroy();
+      else if (!(this.swallowsSockets && isUpgrade)) server.write(bytes);
     });
     server.pipe(client);
   }
