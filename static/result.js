@@ -29,7 +29,7 @@ function toCsv(columns, rows) {
 		if (value === null) return "";
 		const text = textOf(value);
 		// What a spreadsheet would run is made a text.
-		const safe = /^[=+\-@\t\r]/.test(text) && !PLAIN_NUMBER.test(text) ? `'${text}` : text;
+		const safe = PLAIN_NUMBER.test(text) ? text : text.replace(/(^|[;\t\r\n])(?=[=+\-@\t\r])/g, "$1'");
 		return safe === "" || /["\r\n,;\t]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 	};
 	return [columns.map(({ name }) => name), ...rows].map((row) => `${row.map(cell).join(",")}\r\n`).join("");

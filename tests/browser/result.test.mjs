@@ -20,14 +20,14 @@ async function download(chat, kind) {
   return { name: file.suggestedFilename(), bytes, text: bytes.toString() };
 }
 
-const HOSTILE = "SELECT * FROM (VALUES ('=1+1', -5.50::numeric, NULL::text), ('+49 30', 9007199254740993, ''), ('@x', 1, 'a,b'), ('-a', 2, 'say \"hi\"'), (E'\\ttab', 3, E'two\\nlines'), ('-7', 4, 'ü')) AS v(word, amount, note)";
+const HOSTILE = "SELECT * FROM (VALUES ('=1+1', -5.50::numeric, NULL::text), ('+49 30', 9007199254740993, ''), ('@x', 1, 'a,b'), ('-a', 2, 'say \"hi\"'), (E'\\ttab', 3, E'two\\nlines'), ('-7', 4, 'ü'), ('x;=1+1', 5, E'a\\n=2')) AS v(word, amount, note)";
 
 test("a CSV file has every digit, tells NULL from nothing, and holds no formula", async (t) => {
   const chat = await shows(t, HOSTILE);
   const { name, text } = await download(chat, "CSV");
   assert.equal(name, "db-chat.csv");
   assert.deepEqual(text.replace("\ufeff", "").split("\r\n"), [
-    "word,amount,note", "'=1+1,-5.50,", "'+49 30,9007199254740993,\"\"", "'@x,1,\"a,b\"", "'-a,2,\"say \"\"hi\"\"\"", "\"'\ttab\",3,\"two\nlines\"", "-7,4,ü", "",
+    "word,amount,note", "'=1+1,-5.50,", "'+49 30,9007199254740993,\"\"", "'@x,1,\"a,b\"", "'-a,2,\"say \"\"hi\"\"\"", "\"'\ttab\",3,\"two\nlines\"", "-7,4,ü", "\"x;'=1+1\",5,\"a\n'=2\"", "",
   ]);
 });
 
