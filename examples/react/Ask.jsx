@@ -11,9 +11,15 @@ export function Ask({ getToken, onAnswer, questions }) {
   useEffect(() => {
     if (questions) chat.current.questions = questions;
   }, [questions]);
+  // The element connects anew when it is given another function, so it keeps one that asks for the latest.
+  const latest = useRef(getToken);
   useEffect(() => {
-    if (getToken) chat.current.getToken = getToken;
+    latest.current = getToken;
   }, [getToken]);
+  const hasToken = Boolean(getToken);
+  useEffect(() => {
+    if (hasToken) chat.current.getToken = () => latest.current();
+  }, [hasToken]);
 
   useEffect(() => {
     const element = chat.current;
